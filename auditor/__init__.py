@@ -1,0 +1,1 @@
+"""Collects evidence from attempts, applies rules, settles findings and decides verdicts."""

@@ -1,0 +1,1 @@
+"""Prepares, sandboxes, runs, times, scores and logs attempts; knows nothing about auditing."""
