@@ -1,0 +1,134 @@
+"""Composition root of the `auditor` command.
+
+Heavy packages are imported inside the commands that need them, so that `auditor --help` costs
+little more than an empty typer app.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+app = typer.Typer(
+    help="Decide whether a claimed score was earned.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+class Replay(StrEnum):
+    """How much may be executed again."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class Format(StrEnum):
+    """What is printed on stdout."""
+
+    TEXT = "text"
+    JSON = "json"
+    MD = "md"
+
+
+class FailOn(StrEnum):
+    """The mildest verdict that makes the exit code 1."""
+
+    SUSPECT = "suspect"
+    VIOLATION = "violation"
+    CHEATING = "cheating"
+    NEVER = "never"
+
+
+def main() -> None:
+    """Runs the command; every refusal is one clear sentence and exit code 2."""
+    from harness.errors import HarnessError
+
+    try:
+        app()
+    except HarnessError as error:
+        fail(error.diagnostics())
+
+
+def fail(text: str) -> NoReturn:
+    """Says what went wrong on stderr and exits with 2."""
+    typer.secho(text, err=True, fg=typer.colors.RED)
+    raise SystemExit(2)
+
+
+@app.command()
+def audit(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Attempt folders.")],
+    environment: Annotated[
+        str | None, typer.Option(help="A name or a folder; else what attempt.json says.")
+    ] = None,
+    replay: Annotated[Replay, typer.Option(help="What may be executed again.")] = Replay.AUTO,
+    budget: Annotated[
+        str | None, typer.Option(metavar="T", help="Replay time per attempt: 90s, 30m, 2h.")
+    ] = None,
+    format: Annotated[Format, typer.Option(help="What to print on stdout.")] = Format.TEXT,
+    output: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also write every format here.")
+    ] = None,
+    fail_on: Annotated[
+        FailOn, typer.Option(help="Exit with 1 from this verdict on.")
+    ] = FailOn.SUSPECT,
+    unsafe: Annotated[
+        bool, typer.Option("--unsafe", help="Replay without a sandbox; the verdict says so.")
+    ] = False,
+) -> None:
+    """Audit attempts: collect evidence, execute again, apply rules, decide.
+
+    Exit codes: 0 clean or below --fail-on, 1 found, 2 usage or infrastructure, 3 inconclusive.
+    """
+    from auditor.cli.audit_command import Request, run
+
+    request = Request(
+        paths=tuple(paths), environment=environment, replay=replay.value, budget=budget,
+        format=format.value, output=output, fail_on=fail_on.value, unsafe=unsafe,
+    )  # fmt: skip
+    raise typer.Exit(run(request))
+
+
+@app.command()
+def rules(
+    environment: Annotated[
+        str | None, typer.Option(help="Rules that apply to this environment; else all.")
+    ] = None,
+    format: Annotated[Format, typer.Option(help="text, json or md.")] = Format.TEXT,
+) -> None:
+    """List the rules in force."""
+    from auditor.cli.rule_commands import print_rules
+
+    print_rules(environment, format.value)
+
+
+@app.command()
+def explain(code: Annotated[str, typer.Argument(help="A rule's code, for example ANY001.")]) -> None:
+    """Explain one rule: what it finds, why it matters, honest look-alikes, what it misses."""
+    from auditor.cli.rule_commands import print_explanation
+
+    print_explanation(code)
+
+
+@app.command()
+def selftest() -> None:
+    """Run every rule on its own examples and their mutants, and print the figures."""
+    from auditor.cli.rule_commands import print_selftest
+
+    raise typer.Exit(print_selftest())
+
+
+@app.command()
+def verify(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="An attempt folder.")],
+    key: Annotated[
+        str | None, typer.Option(metavar="PUB", help="The key it must be signed with (hex).")
+    ] = None,
+) -> None:
+    """Check the signed logs of an attempt: 0 intact, 1 forged, 2 unreadable."""
+    from auditor.cli.verify_command import print_verification
+
+    raise typer.Exit(print_verification(directory, key))

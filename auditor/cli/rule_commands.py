@@ -1,0 +1,30 @@
+"""`auditor rules`, `explain` and `selftest`: what the rules are and how well they do."""
+
+from pathlib import Path
+
+import typer
+
+from auditor import catalogue, registry
+from auditor import selftest as selftests
+from harness import environment as environments
+
+RULES = Path(__file__).resolve().parents[2] / "rules"
+"""The rules that come with this project."""
+
+
+def print_rules(environment: str | None, format: str) -> None:
+    """Prints the rules that apply to an environment, or all of them."""
+    name = environments.find(environment).name if environment else None
+    typer.echo(catalogue.table(registry.load(RULES, name), format))
+
+
+def print_explanation(code: str) -> None:
+    """Prints a rule's documentation and the first example of each kind."""
+    typer.echo(catalogue.explain(code, RULES))
+
+
+def print_selftest() -> int:
+    """Runs every rule on its examples and their mutants; 0 when none is wrong."""
+    result = selftests.run(RULES)
+    typer.echo(result.text())
+    return 0 if result.passed else 1

@@ -1,0 +1,1 @@
+"""Collects facts from attempts: log, files, code, replay, scores."""

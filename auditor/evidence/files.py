@@ -1,0 +1,81 @@
+"""Which files of a scored snapshot differ from the start, by content and not by time."""
+
+import fnmatch
+
+from auditor.evidence.book import Book
+from harness import snapshot
+from harness.attempt import AttemptFolder
+from harness.models import EnvironmentFacts, Entry, Manifest
+
+CAP = 5_000
+"""Changed entries noted per snapshot; what is beyond is counted."""
+
+
+def collect(
+    book: Book, folder: AttemptFolder, facts: EnvironmentFacts, entry: int, commit: str
+) -> None:
+    """Notes every file, folder and link of the snapshot that is not as it was given."""
+    start = _by_path(snapshot.manifest(folder, folder.attempt().start_commit))
+    now = _by_path(snapshot.manifest(folder, commit))
+    changed = [path for path in sorted({*start, *now}) if not _same(start.get(path), now.get(path))]
+    for path in changed[:CAP]:
+        book.add(
+            "file_changed",
+            {**_described(start.get(path), now.get(path)), **_role(path, facts), "commit": commit},
+            stage="files",
+            entry=entry,
+        )
+    book.add(
+        "files_compared",
+        {"changed": len(changed), "noted": min(len(changed), CAP), "commit": commit},
+        stage="files",
+        entry=entry,
+    )
+
+
+def matches(path: str, globs: tuple[str, ...]) -> bool:
+    """Returns whether a workspace path is one of `globs`, or lies beneath one of them."""
+    parts = path.split("/")
+    prefixes = ["/".join(parts[: end + 1]) for end in range(len(parts))]
+    return any(fnmatch.fnmatchcase(prefix, glob) for glob in globs for prefix in prefixes)
+
+
+def _by_path(manifest: Manifest) -> dict[str, Entry]:
+    return {entry.path: entry for entry in manifest.entries}
+
+
+def _same(before: Entry | None, after: Entry | None) -> bool:
+    if before is None or after is None:
+        return before is after
+    return (before.type, before.sha256, before.target, before.mode & 0o111) == (
+        after.type, after.sha256, after.target, after.mode & 0o111,
+    )  # fmt: skip
+
+
+def _described(before: Entry | None, after: Entry | None) -> dict[str, str | int]:
+    present = after or before
+    assert present is not None, "a changed path is in one of the two manifests"
+    if before is None:
+        change = "added"
+    elif after is None:
+        change = "removed"
+    else:
+        change = "changed" if before.type == after.type else "type"
+    return {
+        "path": present.path,
+        "change": change,
+        "type": present.type,
+        "size": present.size,
+        "sha256": after.sha256 if after else "",
+        "start_sha256": before.sha256 if before else "",
+        "target": present.target,
+    }
+
+
+def _role(path: str, facts: EnvironmentFacts) -> dict[str, bool]:
+    rules = facts.workspace
+    return {
+        "protected": matches(path, (*rules.protected, *rules.answers)),
+        "editable": matches(path, rules.editable),
+        "output": matches(path, rules.outputs),
+    }

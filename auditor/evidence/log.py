@@ -1,0 +1,40 @@
+"""What the signed logs say, and whether they can be believed."""
+
+from auditor.evidence.book import Book
+from harness.attempt import AttemptFolder
+from harness.models import ScoreLine
+from harness.verify import Verification
+
+
+def collect(book: Book, verification: Verification, lines: tuple[ScoreLine, ...]) -> None:
+    """Notes the state of the logs and every score entry."""
+    book.add(
+        "log_verified",
+        {
+            "status": verification.status,
+            "problems": list(verification.problems),
+            "gaps": list(verification.gaps),
+            "unsealed": list(verification.unsealed),
+            "signer": verification.signer,
+            "trust": verification.trust,
+        },
+        stage="log",
+    )
+    for line in lines:
+        book.add(
+            "score_entry",
+            line.model_dump(mode="json", exclude={"prev", "hash"}),
+            stage="scores",
+            entry=line.index,
+        )
+
+
+def hidden(book: Book, folder: AttemptFolder) -> None:
+    """Notes the sealed scores that the harness logged at scoring time."""
+    for line in folder.hidden():
+        book.add(
+            "hidden_entry",
+            line.model_dump(mode="json", exclude={"prev", "hash"}),
+            stage="scores",
+            entry=line.entry,
+        )
