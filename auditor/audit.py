@@ -1,0 +1,204 @@
+"""One audit: collects evidence, replays from the best entry downward, applies rules, decides."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from auditor import engine, registry
+from auditor.evidence import code, files, log
+from auditor.evidence.book import Book
+from auditor.evidence.cases import Cases
+from auditor.evidence.replay import Budget, Replay, Worth
+from auditor.models import (
+    Check,
+    CheckOutcome,
+    Evidence,
+    Finding,
+    Intervention,
+    Kind,
+    Verdict,
+    VerdictName,
+)
+from auditor.settle import settle
+from auditor.source import ChangedSource
+from auditor.summary import Examined, summarise
+from auditor.unit import Unit
+from harness.attempt import AttemptFolder
+from harness.environment import Environment
+from harness.errors import UsageError
+from harness.models import Attempt, ScoreLine
+from harness.verify import Verification, verify
+
+Say = Callable[[str], None]
+
+DEFAULT_BUDGET_S = 30 * 60.0
+"""Replay time per attempt under `auto`."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How far an audit goes."""
+
+    rules_root: Path
+    environment: Environment | None = None
+    """Where scorer and interventions come from; found by the attempt's word when None."""
+    replay: Literal["auto", "always", "never"] = "auto"
+    budget_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Everything an audit found, ready to be written down."""
+
+    verdict: Verdict
+    evidence: tuple[Evidence, ...]
+    checks: tuple[Check, ...]
+
+
+class Auditor:
+    """Audits attempts one after another; attempts at the same instance share their controls."""
+
+    def __init__(self, options: Options, find: Callable[[str], Environment], say: Say) -> None:
+        self._options = options
+        self._find = find
+        self._say = say
+        self._scratch = tempfile.TemporaryDirectory(prefix="audit-")
+        self._cases = Cases(Path(self._scratch.name), say)
+
+    def close(self) -> None:
+        """Removes the changed instances; they are secret and never used twice."""
+        self._scratch.cleanup()
+
+    def audit(self, path: Path) -> Audit:
+        """Audits the attempt in `path`; nothing in it is changed.
+
+        Raises:
+            UsageError: `path` is not an attempt that can be read.
+        """
+        verification = verify(path)
+        if verification.status == "unreadable":
+            raise UsageError("; ".join(verification.problems) or f"{path} cannot be read.")
+        folder = AttemptFolder.open(path)
+        attempt = folder.attempt()
+        environment = self._options.environment or self._find(attempt.environment)
+        return _Examination(self, path, folder, attempt, environment, verification).run()
+
+
+class _Examination:
+    """The state of one audit of one attempt."""
+
+    def __init__(
+        self,
+        auditor: Auditor,
+        path: Path,
+        folder: AttemptFolder,
+        attempt: Attempt,
+        environment: Environment,
+        verification: Verification,
+    ) -> None:
+        self._options = auditor._options
+        self._cases = auditor._cases
+        self._say = auditor._say
+        self._path, self._folder, self._attempt = path, folder, attempt
+        self._environment, self._verification = environment, verification
+        self._book = Book()
+        self._rules = registry.load(
+            self._options.rules_root, environment.name, environment.root / "rules"
+        )
+        self._lines = folder.scores_as_written()
+        self._sources: dict[int, tuple[ChangedSource, ...]] = {}
+        self._interventions: dict[int, list[Intervention]] = {}
+        self._worth: dict[int, Worth] = {}
+        self._checks: dict[int | None, list[Check]] = {}
+
+    def run(self) -> Audit:
+        """Runs the whole examination."""
+        self._collect()
+        for entry in (None, *(line.index for line in self._lines)):
+            self._judge(entry)
+        if self._options.replay != "never":
+            self._replay()
+        verdict = summarise(self._examined())
+        checks = tuple(check for group in self._checks.values() for check in group)
+        return Audit(verdict, self._book.all(), checks)
+
+    def _collect(self) -> None:
+        log.collect(self._book, self._verification, self._lines)
+        log.hidden(self._book, self._folder)
+        for line in self._lines:
+            files.collect(
+                self._book, self._folder, self._environment.facts, line.index, line.commit
+            )
+            self._sources[line.index] = code.collect(
+                self._book, self._folder, self._environment.facts, line.index, line.commit
+            )
+
+    def _judge(self, entry: int | None) -> None:
+        unit = Unit(
+            entry=entry,
+            evidence=self._book.about(entry),
+            sources=self._sources.get(entry, ()) if entry is not None else (),
+            thresholds=self._rules.thresholds,
+            facts=self._environment.facts,
+        )
+        self._checks[entry] = engine.apply(self._rules, [unit])
+
+    def _replay(self) -> None:
+        """Replays from the best claim downward until one entry is clean, and every suspect one."""
+        budget = Budget(self._budget_s())
+        controlled = self._cases.of(self._folder, self._environment)
+        replay = Replay(
+            self._folder, self._environment, controlled, self._book, budget, self._say
+        )
+        settled = False
+        for line in self._by_claim():
+            if settled and not self._suspected(line.index):
+                continue
+            if (worth := replay.weigh(line)) is not None:
+                self._worth[line.index] = worth
+            self._interventions[line.index] = replay.intervene(line)
+            self._judge(line.index)
+            settled = settled or self._examined().verdict_of(line) is VerdictName.CLEAN
+
+    def _budget_s(self) -> float:
+        if self._options.budget_s is not None:
+            return self._options.budget_s
+        return float("inf") if self._options.replay == "always" else DEFAULT_BUDGET_S
+
+    def _by_claim(self) -> Sequence[ScoreLine]:
+        """Valid entries, the one that the environment's aggregation picks first."""
+        valid = [line for line in self._lines if line.score is not None]
+        if self._environment.facts.aggregate == "last":
+            return valid[::-1]
+        higher = self._environment.facts.direction == "higher"
+        return sorted(valid, key=lambda line: line.score or 0.0, reverse=higher)
+
+    def _suspected(self, entry: int) -> bool:
+        return any(
+            finding.kind is not Kind.NOTE
+            for check in self._checks[entry]
+            if check.outcome is CheckOutcome.FOUND
+            for finding in check.findings
+        )
+
+    def _examined(self) -> Examined:
+        return Examined(
+            path=str(self._path),
+            attempt=self._attempt,
+            environment=self._environment,
+            rules=self._rules,
+            verification=self._verification,
+            lines=self._lines,
+            checks=self._checks,
+            findings={entry: self._settled(entry) for entry in self._checks},
+            interventions=self._interventions,
+            worth=self._worth,
+            hidden=self._folder.hidden_as_written(),
+        )
+
+    def _settled(self, entry: int | None) -> list[Finding]:
+        raw = [finding for check in self._checks[entry] for finding in check.findings]
+        seen = self._interventions.get(entry, []) if entry is not None else []
+        return settle(raw, seen)

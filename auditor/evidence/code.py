@@ -1,0 +1,124 @@
+"""Which source lines an attempt added or changed, and which files run when it is scored.
+
+This is the simple form: lines by difflib, reachability by names that one file mentions of
+another. Both err towards saying less: what is not reached is lowered by the rules, and what is
+decided by running the solution does not depend on it.
+"""
+
+import io
+import re
+import tokenize
+from collections.abc import Mapping
+
+from auditor.evidence.book import Book
+from auditor.evidence.files import matches
+from auditor.models import How
+from auditor.source import ChangedSource
+from harness import snapshot
+from harness.attempt import AttemptFolder
+from harness.models import EnvironmentFacts
+
+LIMIT_BYTES = 1 << 20
+"""A text file above this is data: no rule parses it, and it is noted as such."""
+START_UP = ("sitecustomize.py", "usercustomize.py", "conftest.py")
+LANGUAGES = {
+    ".py": "python", ".pth": "python", ".sh": "shell", ".bash": "shell", ".yaml": "yaml",
+    ".yml": "yaml", ".toml": "toml", ".json": "json", ".jsonl": "json", ".c": "c", ".cc": "c",
+    ".cpp": "c", ".h": "c", ".rs": "rust", ".mk": "make", ".md": "prose", ".txt": "prose",
+}  # fmt: skip
+
+
+def collect(
+    book: Book, folder: AttemptFolder, facts: EnvironmentFacts, entry: int, commit: str
+) -> tuple[ChangedSource, ...]:
+    """Notes every text file that is not as it was given, and returns them for the code rules."""
+    now = texts_of(folder, commit)
+    before = texts_of(folder, folder.attempt().start_commit)
+    reached = reachable(now, facts)
+    sources = []
+    for path, text in sorted(now.items()):
+        if text == before.get(path):
+            continue
+        source = ChangedSource(
+            path=path,
+            text=text,
+            start_text=before.get(path),
+            reachable=path in reached,
+            language=language(path, text),
+        )
+        sources.append(source)
+        book.add(
+            "source_changed",
+            {
+                "path": path,
+                "lines": sorted(source.changed),
+                "commit": commit,
+                "reachable": source.reachable,
+                "language": source.language,
+            },
+            stage="code",
+            entry=entry,
+            how=How.INFERRED,
+        )
+    return tuple(sources)
+
+
+def language(path: str, text: str) -> str:
+    """Returns the language by suffix, else by shebang, else `unknown`."""
+    suffix = "." + path.rsplit(".", 1)[-1] if "." in path.rsplit("/", 1)[-1] else ""
+    if suffix in LANGUAGES:
+        return LANGUAGES[suffix]
+    first = text.partition("\n")[0]
+    if first.startswith("#!"):
+        return "python" if "python" in first else "shell"
+    return "unknown"
+
+
+def reachable(texts: Mapping[str, str], facts: EnvironmentFacts) -> frozenset[str]:
+    """Returns the files that run when an entry point is called, or whenever Python starts."""
+    entries = {glob.partition(":")[0] for glob in facts.workspace.entrypoints}
+    waiting = [
+        path
+        for path in texts
+        if path in entries or path.endswith(".pth") or path.rsplit("/", 1)[-1] in START_UP
+    ]
+    found: set[str] = set(waiting)
+    while waiting:
+        words = set(re.findall(r"\w+", _without_comments(waiting.pop(), texts)))
+        for path in texts.keys() - found:
+            stem = re.split(r"[/.]", path)
+            name = path.rsplit("/", 1)[-1].split(".", 1)[0]
+            if name in words and stem and language(path, texts[path]) not in ("prose", "json"):
+                found.add(path)
+                waiting.append(path)
+    return frozenset(found)
+
+
+def _without_comments(path: str, texts: Mapping[str, str]) -> str:
+    text = texts[path]
+    if language(path, text) != "python":
+        return re.sub(r"(^|\s)#.*", "", text)
+    try:
+        tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+        return " ".join(token.string for token in tokens if token.type != tokenize.COMMENT)
+    except (tokenize.TokenError, SyntaxError):
+        return text
+
+
+def texts_of(folder: AttemptFolder, commit: str) -> dict[str, str]:
+    """Returns every file of a snapshot that is text and not too large, by path."""
+    texts = {}
+    for item in snapshot.manifest(folder, commit).entries:
+        if item.type == "file" and item.size <= LIMIT_BYTES:
+            text = _decoded(snapshot.read(folder, commit, item.path))
+            if text is not None:
+                texts[item.path] = text
+    return texts
+
+
+def _decoded(content: bytes) -> str | None:
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text

@@ -1,0 +1,139 @@
+"""Named examples of a rule: its tests and its documentation at once."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
+
+from auditor.models import Evidence, How
+from auditor.source import ChangedSource
+from auditor.unit import Unit
+
+
+class Example(ABC):
+    """A named case of a rule: a test and a piece of documentation at once."""
+
+    @abstractmethod
+    def unit(self, thresholds: Mapping[str, float]) -> Unit:
+        """Returns what the rule would be given."""
+
+    @property
+    def marked(self) -> frozenset[tuple[str, int]] | None:
+        """The places that must be reported, all and only; None where places mean nothing."""
+        return None
+
+    @abstractmethod
+    def shown(self) -> str:
+        """Returns the example as documentation."""
+
+
+@dataclass(frozen=True)
+class Edit(Example):
+    """What an agent changed: the text after, against the text before; `# found` marks lines."""
+
+    after: str
+    before: str | None = None
+    path: str = "solution/finetune.py"
+    reachable: bool = True
+    beside: Mapping[str, str] = field(default_factory=dict)
+    """Further files the agent added, by path; reachable as the first."""
+
+    def unit(self, thresholds: Mapping[str, float]) -> Unit:
+        """Returns the unit a collector would make of this edit."""
+        sources = [self._source(self.path, self.after, self.before)]
+        sources += [self._source(path, text, None) for path, text in self.beside.items()]
+        evidence = [fact("files_compared", changed=len(sources), commit="c0ffee")]
+        evidence += [_source_fact(source) for source in sources]
+        return Unit(0, _numbered(evidence), tuple(sources), thresholds)
+
+    @property
+    def marked(self) -> frozenset[tuple[str, int]]:
+        """The lines that carry `# found`."""
+        texts = {self.path: self.after, **self.beside}
+        return frozenset(
+            (path, number)
+            for path, text in texts.items()
+            for number, line in enumerate(text.split("\n"), start=1)
+            if line.rstrip().endswith("# found")
+        )
+
+    def shown(self) -> str:
+        """Returns the text after the edit, with its path."""
+        return f"# {self.path}\n{self.after.rstrip()}"
+
+    def _source(self, path: str, text: str, before: str | None) -> ChangedSource:
+        suffix = path.rsplit(".", 1)[-1]
+        languages = {"py": "python", "pth": "python", "sh": "shell", "md": "prose"}
+        return ChangedSource(path, text, before, self.reachable, languages.get(suffix, "unknown"))
+
+
+@dataclass(frozen=True, init=False)
+class Facts(Example):
+    """Evidence as the collectors would have written it down."""
+
+    evidence: tuple[Evidence, ...]
+    entry: int | None
+
+    def __init__(self, *evidence: Evidence, entry: int | None = 0) -> None:
+        object.__setattr__(self, "evidence", _numbered(evidence))
+        object.__setattr__(self, "entry", entry)
+
+    def unit(self, thresholds: Mapping[str, float]) -> Unit:
+        """Returns the unit that holds this evidence."""
+        return Unit(self.entry, self.evidence, (), thresholds)
+
+    def shown(self) -> str:
+        """Returns a line per fact."""
+        return "\n".join(
+            f"{item.kind} " + " ".join(f"{key}={value!r}" for key, value in item.data.items())
+            for item in self.evidence
+        )
+
+
+def fact(kind: str, /, *, how: How = How.OBSERVED, **data: JsonValue) -> Evidence:
+    """Builds one fact of an example."""
+    return Evidence(id="e0", entry=0, stage="example", kind=kind, how=how, data=data)
+
+
+def replayed(
+    name: str, outcome: str, *, forbidden: bool = False, promised: bool = False, **data: JsonValue
+) -> Evidence:
+    """Builds the fact that an intervention ended with `outcome`."""
+    shown: dict[str, JsonValue] = {
+        "expected": "what the changed instance gives",
+        "observed": outcome,
+        **data,
+    }
+    return fact(
+        "intervention", name=name, outcome=outcome, forbidden=forbidden, promised=promised, **shown
+    )
+
+
+def compared(*changes: Evidence) -> tuple[Evidence, ...]:
+    """Returns file changes with the fact that every file was compared."""
+    return (fact("files_compared", changed=len(changes)), *changes)
+
+
+def changed(path: str, change: str = "added", **data: JsonValue) -> Evidence:
+    """Builds the fact that a file of the snapshot is not as it was given."""
+    usual: dict[str, JsonValue] = {
+        "type": "file", "text": False, "size": 1, "sha256": "aa", "start_sha256": "",
+        "target": "", "protected": False, "editable": True, "output": False, "commit": "c0ffee",
+    }  # fmt: skip
+    return fact("file_changed", path=path, change=change, **{**usual, **data})
+
+
+def _source_fact(source: ChangedSource) -> Evidence:
+    lines: list[JsonValue] = list(sorted(source.changed))
+    return fact(
+        "source_changed", how=How.INFERRED, path=source.path, lines=lines, commit="c0ffee",
+        reachable=source.reachable, language=source.language,
+    )  # fmt: skip
+
+
+def _numbered(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    return tuple(
+        item.model_copy(update={"id": f"e{number}"})
+        for number, item in enumerate(evidence, start=1)
+    )

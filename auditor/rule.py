@@ -1,0 +1,249 @@
+"""What a rule is: a misdeed, the evidence it needs, and a judgement over one unit of evidence."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import ClassVar, Literal, NamedTuple
+
+from pydantic import JsonValue
+
+from auditor.models import (
+    Confidence,
+    Effect,
+    Evidence,
+    Finding,
+    How,
+    Kind,
+    Misdeed,
+    Scope,
+    Severity,
+    Site,
+)
+from auditor.source import ChangedSource
+from harness.models import EnvironmentFacts, Outcome
+
+HEADINGS = ("What it finds", "Why it matters", "Honest look-alikes", "What it misses")
+"""What every rule's docstring must say."""
+CODE_SUFFIXES = (".py", ".pth", ".sh", ".bash")
+_STRENGTH = (How.CLAIMED, How.INFERRED, How.OBSERVED)
+
+
+class Rule(ABC):
+    """One misdeed. Subclass the class for your kind of evidence, not this one."""
+
+    code: ClassVar[str]
+    kind: ClassVar[Kind]
+    """The most it may claim."""
+    misdeed: ClassVar[Misdeed]
+    severity: ClassVar[Severity]
+    confidence: ClassVar[Confidence]
+    scope: ClassVar[Scope] = Scope.ENTRY
+    source: ClassVar[Literal["code", "run", "trail"]]
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Kinds of evidence without which silence proves nothing."""
+    interventions: ClassVar[tuple[str, ...]] = ()
+    """Names of the interventions that bear on the claim."""
+    cheat: ClassVar[Mapping[str, "Example"]]
+    honest: ClassVar[Mapping[str, "Example"]]
+
+    @property
+    def name(self) -> str:
+        """The class name as words: `this attempt shows …`."""
+        return type(self).__name__
+
+    def applies(self, facts: EnvironmentFacts | None) -> bool:
+        """Returns whether the rule makes sense for an environment.
+
+        It sees nothing else on purpose: `not_applicable` must not depend on the attempt.
+        """
+        return True
+
+    @abstractmethod
+    def check(self, unit: Unit) -> Iterable[Finding]:
+        """Yields what the unit shows; made with `report`."""
+
+    def missing(self, unit: Unit) -> str:
+        """Returns why silence would prove nothing here; empty when it does."""
+        absent = [kind for kind in self.needs if not unit.of(kind)]
+        return f"no {' and no '.join(absent)} evidence" if absent else ""
+
+    def report(
+        self,
+        unit: Unit,
+        message: str,
+        cites: Sequence[Evidence],
+        *,
+        sites: Sequence[Site] = (),
+        kind: Kind | None = None,
+        effect: Effect = Effect.UNKNOWN,
+        flow: bool = False,
+        conditional: bool = False,
+        interventions: Sequence[str] | None = None,
+    ) -> Finding:
+        """Builds a finding that cites what it rests on.
+
+        Args:
+            unit: what was looked at.
+            message: one or two sentences of fact.
+            cites: the evidence; at least one fact.
+            sites: where it is.
+            kind: less than the rule's own kind, where proof is short.
+            effect: whether the score was changed by it, where that is known already.
+            flow: code rules: an end-to-end path to the score was followed.
+            conditional: code rules: the code branches on being observed, or stays opaque.
+            interventions: those that bear on this claim, when not all of the rule's do.
+        """
+        return Finding(
+            code=self.code,
+            rule=self.name,
+            kind=min(kind or self.kind, self.kind, key=gravity),
+            misdeed=self.misdeed,
+            severity=self.severity,
+            confidence=self.confidence,
+            source=self.source,
+            effect=effect,
+            message=message,
+            entries=() if unit.entry is None else (unit.entry,),
+            sites=tuple(sites),
+            cites=tuple(fact.id for fact in cites),
+            how=max((fact.how for fact in cites), key=_STRENGTH.index),
+            flow=flow,
+            conditional=conditional,
+            interventions=tuple(self.interventions if interventions is None else interventions),
+        )
+
+
+class CodeRule(Rule):
+    """A rule about what the agent changed in source files, against the start."""
+
+    source = "code"
+    needs = ("files_compared",)
+
+    @abstractmethod
+    def inspect(self, source: ChangedSource, unit: Unit) -> Iterable["Found"]:
+        """Yields the places of one changed file; those on unchanged lines are dropped."""
+
+    def check(self, unit: Unit) -> Iterable[Finding]:
+        """Yields a finding per place on a line that the agent added or changed."""
+        for source in unit.sources:
+            fact = unit.about(source)
+            if fact is None:
+                continue
+            reported = set()
+            for place in self.inspect(source, unit):
+                if place.line in source.changed and place.line not in reported:
+                    reported.add(place.line)
+                    yield self._finding(unit, source, fact, place)
+
+    def _finding(
+        self, unit: Unit, source: ChangedSource, fact: Evidence, place: "Found"
+    ) -> Finding:
+        commit = word(fact, "commit") or None
+        where = "" if source.reachable else " (not reached from the entry point)"
+        return self.report(
+            unit,
+            f"{source.path}:{place.line} {place.message}{where}.",
+            [fact],
+            sites=[Site(path=source.path, line=place.line, commit=commit)],
+            kind=place.kind,
+            flow=place.flow and source.reachable,
+            conditional=place.conditional and source.reachable,
+        )
+
+    def missing(self, unit: Unit) -> str:
+        """Returns which code was not read: an unread file is a place to hide."""
+        if reason := super().missing(unit):
+            return reason
+        read = {source.path for source in unit.sources}
+        unread = [
+            word(fact, "path")
+            for fact in unit.of("file_changed")
+            if word(fact, "type") == "file"
+            and word(fact, "change") != "removed"
+            and word(fact, "path").endswith(CODE_SUFFIXES)
+            and word(fact, "path") not in read
+        ]
+        unread += [
+            source.path
+            for source in unit.sources
+            if source.reachable and source.path.endswith(".py") and source.tree is None
+        ]
+        return f"not parsed: {', '.join(unread[:5])}" if unread else ""
+
+
+class Found(NamedTuple):
+    """A place that a code rule reports."""
+
+    line: int
+    message: str
+    """What is done there: a verb phrase that follows the place."""
+    flow: bool = False
+    conditional: bool = False
+    kind: Kind | None = None
+
+
+class RunRule(Rule):
+    """A rule about what a solution did when it was executed again under interventions."""
+
+    source = "run"
+    needs = ("intervention",)
+
+    def replays(self, unit: Unit) -> tuple[Replayed, ...]:
+        """Returns what the rule's interventions showed."""
+        return unit.interventions(self.interventions)
+
+    def missing(self, unit: Unit) -> str:
+        """Returns which interventions did not run: silence rests on every one of them."""
+        if reason := super().missing(unit):
+            return reason
+        seen = {replay.name: replay for replay in self.replays(unit)}
+        gaps = [name for name in self.interventions if name not in seen or not seen[name].ran]
+        return f"not run: {', '.join(gaps)}" if gaps else ""
+
+    def of_replay(
+        self, unit: Unit, replay: Replayed, message: str, *, kind: Kind | None = None
+    ) -> Finding:
+        """Builds a finding that rests on one intervention."""
+        path = word(replay.fact, "path") or None
+        return self.report(
+            unit,
+            f"{message}: {replay.shown}{_tensors(replay.fact)}.",
+            [replay.fact],
+            sites=[Site(path=path)] if path else (),
+            kind=kind,
+            interventions=[replay.name],
+        )
+
+
+class ScoreRule(Rule):
+    """A rule about scores: what was claimed, what a sealed measurement gives, what was alive."""
+
+    source = "run"
+    needs = ("sealed_score",)
+
+
+class TrailRule(Rule):
+    """A rule about files, logs and where things came from."""
+
+    source = "trail"
+    needs = ("files_compared",)
+
+
+def gravity(kind: Kind) -> int:
+    """Returns how much a kind claims, as a number to compare."""
+    return list(Kind).index(kind)
+
+
+def _tensors(fact: Evidence) -> str:
+    """The tensors that show it best, by name."""
+    names = [str(item.get("name", "")) for item in items(fact, "tensors") if isinstance(item, dict)]
+    return f"; tensors {', '.join(names[:3])}" if names else ""
+
+
+__all__ = [
+    "CODE_SUFFIXES", "HEADINGS", "ChangedSource", "CodeRule", "Confidence", "Edit", "Effect",
+    "Evidence", "Example", "Facts", "Finding", "Found", "How", "Kind", "Misdeed", "Outcome",
+    "Replayed", "Rule", "RunRule", "Scope", "ScoreRule", "Severity", "Site", "TrailRule", "Unit",
+    "changed", "compared", "fact", "flag", "gravity", "items", "number", "replayed", "word",
+]  # fmt: skip

@@ -1,0 +1,93 @@
+"""A source file of an attempt as the code rules see it: what was changed, parsed once."""
+
+import ast
+import difflib
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+DIFF_CAP = 4_000_000
+"""Above this product of line counts difflib takes minutes; lines are then compared as a bag."""
+
+
+@dataclass(frozen=True)
+class ChangedSource:
+    """One text file of a snapshot that is not as the agent was given it."""
+
+    path: str
+    text: str
+    start_text: str | None
+    """The text before; None for a file the agent added."""
+    reachable: bool
+    """It runs when the entry point runs, or whenever Python starts."""
+    language: str
+    """`python`, `shell`, or another name by suffix or shebang."""
+
+    @cached_property
+    def tree(self) -> ast.Module | None:
+        """The parsed Python; None for another language or for what Python cannot parse."""
+        if self.language != "python":
+            return None
+        return parse(self.text)
+
+    @cached_property
+    def changed(self) -> frozenset[int]:
+        """The 1-based lines that are new or differ from the start."""
+        return frozenset(changed_lines(self.start_text, self.text))
+
+    def touched(self, node: ast.AST) -> bool:
+        """Returns whether any line of a node was added or changed."""
+        first = getattr(node, "lineno", 0)
+        last = getattr(node, "end_lineno", None) or first
+        return not self.changed.isdisjoint(range(first, last + 1))
+
+
+def parse(text: str) -> ast.Module | None:
+    """Returns the syntax tree of Python text, or None where there is none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a hostile file must not speak through our stderr
+            return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def changed_lines(before: str | None, after: str) -> tuple[int, ...]:
+    """Returns the 1-based lines of `after` that are new or differ from `before`."""
+    new = after.split("\n")
+    if before is None:
+        return tuple(range(1, len(new) + 1))
+    old = before.split("\n")
+    head = _common(old, new)
+    tail = _common(old[head:][::-1], new[head:][::-1])
+    old, middle = old[head : len(old) - tail], new[head : len(new) - tail]
+    if len(old) * len(middle) > DIFF_CAP:
+        return tuple(head + number for number in _not_in_bag(old, middle))
+    matcher = difflib.SequenceMatcher(None, old, middle, autojunk=False)
+    return tuple(
+        head + number + 1
+        for tag, _, _, begin, end in matcher.get_opcodes()
+        if tag in ("insert", "replace")
+        for number in range(begin, end)
+    )
+
+
+def _common(left: Sequence[str], right: Sequence[str]) -> int:
+    """Length of the common beginning."""
+    for number, (one, other) in enumerate(zip(left, right, strict=False)):
+        if one != other:
+            return number
+    return min(len(left), len(right))
+
+
+def _not_in_bag(old: Sequence[str], new: Sequence[str]) -> list[int]:
+    left = Counter(old)
+    found = []
+    for number, line in enumerate(new, start=1):
+        if left[line]:
+            left[line] -= 1
+        else:
+            found.append(number)
+    return found

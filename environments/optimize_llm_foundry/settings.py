@@ -1,0 +1,89 @@
+"""The figures of one profile, read from `env.toml`."""
+
+import os
+import tomllib
+from functools import cache
+from pathlib import Path
+
+from harness.errors import ScorerFailure, UsageError
+from harness.models import EnvironmentFacts, ProfileFacts
+
+from .language import Lengths
+
+ROOT = Path(__file__).resolve().parent
+START = ROOT / "start"
+Option = int | float
+
+
+class Settings(ProfileFacts):
+    """What `[profile.NAME]` says beyond the facts that every environment has."""
+
+    tolerance_fraction: float
+    """Allowed distance to the reference output, as a part of its distance to the base model."""
+    model: dict[str, int]
+    merges: int
+    rows: int
+    base_rows: int
+    """Rows, in many languages, that the base model is trained on."""
+    prompt_words: tuple[int, int]
+    response_words: tuple[int, int]
+    options: dict[str, Option]
+    """The shipped `finetune.yaml`."""
+    ranges: dict[str, tuple[Option, Option]]
+    """Options that a scored run may change, with the values that the instructions promise."""
+    base_path: str = ""
+    """Folder, beneath `data_home`, with a ready base model; empty where `prepare` trains one."""
+    data_path: str = ""
+    """Rows, beneath `data_home`, to draw instances from; empty where `prepare` makes them up."""
+
+    @property
+    def lengths(self) -> Lengths:
+        """How long the rows of an instance are."""
+        return Lengths(self.prompt_words, self.response_words)
+
+
+@cache
+def load(profile: str) -> Settings:
+    """Returns the settings of `profile`.
+
+    Raises:
+        UsageError: there is no such profile.
+    """
+    facts = EnvironmentFacts.model_validate(tomllib.loads((ROOT / "env.toml").read_text("utf-8")))
+    if profile not in facts.profile:
+        raise UsageError(f"optimize_llm_foundry has no profile {profile!r}.")
+    return Settings.model_validate(facts.profile[profile].model_dump())
+
+
+def data_home() -> Path:
+    """Returns the folder where people put what is too large to ship."""
+    return Path(os.environ.get("EARNED_DATA", "~/.local/share/earned")).expanduser() / ROOT.name
+
+
+def given(path: str, what: str) -> Path:
+    """Returns where a model or data that people must provide lies.
+
+    Raises:
+        ScorerFailure: it is not there.
+    """
+    place = data_home() / path
+    if not place.exists():
+        raise ScorerFailure(
+            f"This profile needs {what} at {place}, and nothing is there.",
+            hint="Put it there, or set EARNED_DATA to the folder above optimize_llm_foundry. "
+            "environments/optimize_llm_foundry/README.md describes its form.",
+        )
+    return place
+
+
+def full_rows(settings: Settings) -> list[str]:
+    """Returns all rows that instances may be drawn from.
+
+    Raises:
+        ScorerFailure: the file is missing or holds too few rows.
+    """
+    place = given(settings.data_path, "training rows")
+    lines = [line for line in place.read_text("utf-8").splitlines() if line.strip()]
+    if len(lines) < 4 * settings.rows:
+        raise ScorerFailure(f"{place} has {len(lines)} rows; {4 * settings.rows} are needed.")
+    return lines
