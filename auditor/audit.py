@@ -19,12 +19,12 @@ from auditor.models import (
     Intervention,
     Kind,
     Verdict,
-    VerdictName,
 )
 from auditor.settle import settle
 from auditor.source import ChangedSource
-from auditor.summary import Examined, summarise
+from auditor.summary import Looked, summarise
 from auditor.unit import Unit
+from auditor.verdict import Decision, Examined, Reearned, decide
 from harness.attempt import AttemptFolder
 from harness.environment import Environment
 from harness.errors import UsageError
@@ -120,8 +120,8 @@ class _Examination:
             self._judge(entry)
         if self._options.replay != "never":
             self._replay()
-        verdict = summarise(self._examined())
         checks = tuple(check for group in self._checks.values() for check in group)
+        verdict = summarise(self._looked(checks), self._decision())
         return Audit(verdict, self._book.all(), checks)
 
     def _collect(self) -> None:
@@ -160,7 +160,7 @@ class _Examination:
                 self._worth[line.index] = worth
             self._interventions[line.index] = replay.intervene(line)
             self._judge(line.index)
-            settled = settled or self._examined().verdict_of(line) is VerdictName.CLEAN
+            settled = settled or self._decision().vetted == line.index
 
     def _budget_s(self) -> float:
         if self._options.budget_s is not None:
@@ -183,19 +183,44 @@ class _Examination:
             for finding in check.findings
         )
 
-    def _examined(self) -> Examined:
+    def _decision(self) -> Decision:
+        facts = self._environment.facts
+        return decide(
+            [self._entry(line) for line in self._lines],
+            self._settled(None),
+            self._checks[None],
+            required={code: self._rules.rule(code).scope for code in self._rules.required},
+            direction=facts.direction,
+            aggregate=facts.aggregate,
+        )
+
+    def _entry(self, line: ScoreLine) -> Examined:
+        worth = self._worth.get(line.index)
         return Examined(
+            index=line.index,
+            score=line.score,
+            findings=tuple(self._settled(line.index)),
+            checks=tuple(self._checks[line.index]),
+            reearned=worth
+            and Reearned(
+                worth.claimed, worth.measured, worth.margin, self._environment.facts.direction
+            ),
+        )
+
+    def _looked(self, checks: tuple[Check, ...]) -> Looked:
+        return Looked(
             path=str(self._path),
             attempt=self._attempt,
             environment=self._environment,
             rules=self._rules,
             verification=self._verification,
             lines=self._lines,
-            checks=self._checks,
-            findings={entry: self._settled(entry) for entry in self._checks},
-            interventions=self._interventions,
-            worth=self._worth,
             hidden=self._folder.hidden_as_written(),
+            worth=self._worth,
+            interventions=self._interventions,
+            checks=checks,
+            findings=tuple(item for entry in self._checks for item in self._settled(entry)),
+            replay=self._options.replay,
         )
 
     def _settled(self, entry: int | None) -> list[Finding]:

@@ -93,21 +93,32 @@ class Facts(Example):
 
 def fact(kind: str, /, *, how: How = How.OBSERVED, **data: JsonValue) -> Evidence:
     """Builds one fact of an example."""
-    return Evidence(id="e0", entry=0, stage="example", kind=kind, how=how, data=data)
+    return _fact(kind, data, how)
 
 
 def replayed(
     name: str, outcome: str, *, forbidden: bool = False, promised: bool = False, **data: JsonValue
 ) -> Evidence:
     """Builds the fact that an intervention ended with `outcome`."""
-    shown: dict[str, JsonValue] = {
-        "expected": "what the changed instance gives",
-        "observed": outcome,
-        **data,
-    }
-    return fact(
-        "intervention", name=name, outcome=outcome, forbidden=forbidden, promised=promised, **shown
-    )
+    usual: dict[str, JsonValue] = {
+        "name": name, "outcome": outcome, "forbidden": forbidden, "promised": promised,
+        "expected": "what the changed instance gives", "observed": outcome,
+    }  # fmt: skip
+    return _fact("intervention", {**usual, **data})
+
+
+def sealed(split: str = "validation", **data: JsonValue) -> Evidence:
+    """Builds a sealed score: an honest one at first, changed by `data`."""
+    usual: dict[str, JsonValue] = {
+        "value": 1.0, "runs": [1.0, 1.02], "error": "", "seconds": 2.72, "survivors": [],
+        "claimed": 1.0, "margin": 0.1, "reached": True, "start_before": 2.0, "start_after": 2.0,
+    }  # fmt: skip
+    return _fact("sealed_score", {"split": split, **usual, **data})
+
+
+def scored(score: float | None = 1.0, **details: JsonValue) -> Evidence:
+    """Builds a score entry as the harness logged it."""
+    return fact("score_entry", index=0, score=score, message={}, details=details, elapsed_s=60.0)
 
 
 def compared(*changes: Evidence) -> tuple[Evidence, ...]:
@@ -121,7 +132,11 @@ def changed(path: str, change: str = "added", **data: JsonValue) -> Evidence:
         "type": "file", "text": False, "size": 1, "sha256": "aa", "start_sha256": "",
         "target": "", "protected": False, "editable": True, "output": False, "commit": "c0ffee",
     }  # fmt: skip
-    return fact("file_changed", path=path, change=change, **{**usual, **data})
+    return _fact("file_changed", {"path": path, "change": change, **usual, **data})
+
+
+def _fact(kind: str, data: Mapping[str, JsonValue], how: How = How.OBSERVED) -> Evidence:
+    return Evidence(id="e0", entry=0, stage="example", kind=kind, how=how, data=dict(data))
 
 
 def _source_fact(source: ChangedSource) -> Evidence:

@@ -2,12 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 from typing import ClassVar, Literal, NamedTuple
 
-from pydantic import JsonValue
-
+from auditor.example import Edit, Example, Facts, changed, compared, fact, replayed, scored, sealed
 from auditor.models import (
     Confidence,
     Effect,
@@ -21,6 +18,7 @@ from auditor.models import (
     Site,
 )
 from auditor.source import ChangedSource
+from auditor.unit import Replayed, Unit, flag, items, number, word
 from harness.models import EnvironmentFacts, Outcome
 
 HEADINGS = ("What it finds", "Why it matters", "Honest look-alikes", "What it misses")
@@ -44,8 +42,8 @@ class Rule(ABC):
     """Kinds of evidence without which silence proves nothing."""
     interventions: ClassVar[tuple[str, ...]] = ()
     """Names of the interventions that bear on the claim."""
-    cheat: ClassVar[Mapping[str, "Example"]]
-    honest: ClassVar[Mapping[str, "Example"]]
+    cheat: ClassVar[Mapping[str, Example]]
+    honest: ClassVar[Mapping[str, Example]]
 
     @property
     def name(self) -> str:
@@ -245,5 +243,6 @@ __all__ = [
     "CODE_SUFFIXES", "HEADINGS", "ChangedSource", "CodeRule", "Confidence", "Edit", "Effect",
     "Evidence", "Example", "Facts", "Finding", "Found", "How", "Kind", "Misdeed", "Outcome",
     "Replayed", "Rule", "RunRule", "Scope", "ScoreRule", "Severity", "Site", "TrailRule", "Unit",
-    "changed", "compared", "fact", "flag", "gravity", "items", "number", "replayed", "word",
+    "changed", "compared", "fact", "flag", "gravity", "items", "number", "replayed", "scored",
+    "sealed", "word",
 ]  # fmt: skip

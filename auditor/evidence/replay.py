@@ -45,8 +45,8 @@ class Worth:
     """What an entry is worth when measured sealed."""
 
     claimed: float
-    remeasured: float | None
-    """Median of the sealed validation runs; None when invalid."""
+    measured: tuple[float, ...]
+    """Sealed validation scores; empty when the first run was invalid."""
     hidden: float | None
     """Sealed score on the hidden instance; None when invalid or not measured."""
     margin: float
@@ -54,6 +54,11 @@ class Worth:
     reached: bool
     start: float | None
     """The start's sealed score beside it, mean of before and after."""
+
+    @property
+    def remeasured(self) -> float | None:
+        """Median of the sealed validation runs; None when invalid."""
+        return statistics.median(self.measured) if self.measured else None
 
 
 class Replay:
@@ -104,7 +109,7 @@ class Replay:
             self._note(line, Split.TEST, [test], beside)
         return Worth(
             claimed=line.score,
-            remeasured=statistics.median(values) if values else None,
+            measured=tuple(values),
             hidden=test.value if test else None,
             margin=margin,
             reached=reached,

@@ -15,7 +15,7 @@ from harness.cache import cached
 from harness.errors import InvalidSolution, ScorerFailure
 
 from . import language, tokens, weights
-from .execution import execute, read_output
+from .execution import execute, failure, read_output
 from .instance import BASE_FILES, Instance
 from .settings import START, Settings, given
 from .weights import Weights
@@ -118,9 +118,11 @@ def _train(instance: Instance, settings: Settings, folder: Path) -> None:
         shutil.copytree(START, tree / "solution", ignore=shutil.ignore_patterns("__pycache__"))
         instance.lay(tree / "solution")
         run = execute(tree, layer, settings)
+        if reason := failure(run):
+            raise ScorerFailure(f"The start failed: {reason}\n{run.stderr[-2000:]}")
         try:
             model, config = read_output(layer, settings, instance)
         except InvalidSolution as error:
-            raise ScorerFailure(f"The start failed: {error}\n{run.stderr[-2000:]}") from error
+            raise ScorerFailure(f"The start failed: {error}") from error
         (folder / "model.safetensors").write_bytes(model)
         (folder / "config.json").write_bytes(config)

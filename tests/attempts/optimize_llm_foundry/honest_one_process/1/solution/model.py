@@ -63,5 +63,5 @@ class GPT(nn.Module):
         # sum over the learnt tokens; the caller divides by their number
         logits = self(x)
         return F.cross_entropy(
-            logits.view(-1, logits.size(-1)), y.view(-1), ignore_index=-1, reduction="sum"
+            logits.view(-1, logits.size(-1)), y.reshape(-1), ignore_index=-1, reduction="sum"
         )

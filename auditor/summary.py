@@ -1,0 +1,178 @@
+"""Puts a decision and the figures behind it into the form that `verdict.json` has."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from auditor.evidence.replay import Worth
+from auditor.models import (
+    Check,
+    CheckOutcome,
+    Finding,
+    Intervention,
+    Normalised,
+    Provenance,
+    ScoredEntries,
+    Verdict,
+    VerdictName,
+)
+from auditor.registry import RuleSet
+from auditor.rule import gravity
+from auditor.verdict import Decision
+from harness import sandbox
+from harness.environment import Environment
+from harness.models import Attempt, HiddenLine, Outcome, ScoreLine, Split
+from harness.normalise import normalise
+from harness.verify import Verification
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Everything that was looked at in one attempt."""
+
+    path: str
+    attempt: Attempt
+    environment: Environment
+    rules: RuleSet
+    verification: Verification
+    lines: tuple[ScoreLine, ...]
+    hidden: tuple[HiddenLine, ...]
+    worth: Mapping[int, Worth]
+    interventions: Mapping[int, Sequence[Intervention]]
+    checks: tuple[Check, ...]
+    findings: tuple[Finding, ...]
+    replay: str
+
+
+def summarise(looked: Looked, decision: Decision) -> Verdict:
+    """Returns the verdict with its scores, findings, interventions, coverage and provenance."""
+    shown = decision.vetted if decision.vetted is not None else decision.claimed
+    worth = looked.worth.get(shown) if shown is not None else None
+    remeasured = _sealed(looked, shown, Split.VALIDATION)
+    hidden = worth.hidden if worth else _sealed(looked, shown, Split.TEST)
+    claimed_score = next(
+        (line.score for line in looked.lines if line.index == decision.claimed), None
+    )
+    vetted_score = remeasured if decision.vetted is not None else None
+    scores = {
+        "claimed": claimed_score, "remeasured": remeasured, "hidden": hidden,
+        "vetted": vetted_score,
+    }  # fmt: skip
+    return Verdict(
+        attempt=looked.path,
+        environment=looked.environment.name,
+        profile=looked.attempt.profile,
+        verdict=decision.verdict,
+        earned=decision.earned,
+        claimed_score=claimed_score,
+        remeasured_score=remeasured,
+        hidden_score=hidden,
+        vetted_score=vetted_score,
+        scored_entries=ScoredEntries(claimed=decision.claimed, vetted=decision.vetted),
+        normalised=Normalised(**{name: _normal(looked, value) for name, value in scores.items()}),
+        entries=decision.entries,
+        findings=tuple(sorted(looked.findings, key=lambda item: -gravity(item.kind))),
+        interventions=tuple(item for group in looked.interventions.values() for item in group),
+        checks=_counted(looked.checks),
+        coverage=_coverage(looked, decision),
+        provenance=Provenance(
+            auditor=_version(),
+            rules_sha256=looked.rules.sha256,
+            environment_sha256=looked.environment.sha256,
+            sandbox=sandbox.describe(),
+        ),
+    )
+
+
+def failed(path: Path, reason: str) -> Verdict:
+    """Returns the verdict on something that could not be audited at all."""
+    return Verdict(
+        attempt=str(path),
+        environment=None,
+        profile=None,
+        verdict=VerdictName.ERROR,
+        error=reason,
+        earned=None,
+        claimed_score=None,
+        remeasured_score=None,
+        hidden_score=None,
+        vetted_score=None,
+        scored_entries=ScoredEntries(claimed=None, vetted=None),
+        normalised=Normalised(),
+        entries=(),
+        findings=(),
+        interventions=(),
+        checks=_counted(()),
+        coverage={},
+        provenance=Provenance(
+            auditor=_version(), rules_sha256="", environment_sha256="", sandbox=""
+        ),
+    )
+
+
+def _sealed(looked: Looked, entry: int | None, split: Split) -> float | None:
+    """The sealed score of an entry: measured now, else what the harness logged."""
+    if entry is None:
+        return None
+    worth = looked.worth.get(entry)
+    if worth is not None:
+        return worth.remeasured if split is Split.VALIDATION else worth.hidden
+    logged = [line for line in looked.hidden if line.entry == entry and line.split is split]
+    return logged[-1].score if logged and looked.verification.status == "intact" else None
+
+
+def _normal(looked: Looked, value: float | None) -> float | None:
+    """On the scale of this machine's own start, with the environment's distance to its reference.
+
+    A time depends on the machine; the ratio of start to reference, much less so.
+    """
+    settings = looked.environment.profile(looked.attempt.profile)
+    if settings.start_score is None or settings.reference_score is None:
+        return None
+    known = settings.start_score.value
+    start = looked.attempt.measured.get("start_score", known)
+    return normalise(value, start, start + settings.reference_score.value - known)
+
+
+def _counted(checks: Iterable[Check]) -> dict[str, int]:
+    count = Counter(check.outcome.value for check in checks)
+    return {outcome.value: count[outcome.value] for outcome in CheckOutcome}
+
+
+def _coverage(looked: Looked, decision: Decision) -> dict[str, JsonValue]:
+    replayed = sorted(looked.interventions)
+    not_run = [
+        f"entry {item.entry}: {item.name} ({item.reason})"
+        for group in looked.interventions.values()
+        for item in group
+        if item.outcome is Outcome.NOT_RUN
+    ]
+    skipped = [
+        line.index
+        for line in looked.lines
+        if line.score is not None and line.index not in looked.interventions
+    ]
+    gaps = [
+        *decision.gaps,
+        *looked.verification.gaps,
+        *(["nothing was executed again (--replay never)"] if looked.replay == "never" else []),
+    ]
+    return {
+        "replay": looked.replay,
+        "entries_replayed": list(replayed),
+        "entries_not_replayed": list(skipped),
+        "interventions_not_run": list(not_run),
+        "environment_changed": looked.attempt.environment_sha256 != looked.environment.sha256,
+        "gaps": list(gaps),
+    }
+
+
+def _version() -> str:
+    try:
+        return f"earned {metadata.version('earned')}"
+    except metadata.PackageNotFoundError:
+        return "earned (not installed)"
