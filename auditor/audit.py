@@ -149,9 +149,7 @@ class _Examination:
         """Replays from the best claim downward until one entry is clean, and every suspect one."""
         budget = Budget(self._budget_s())
         controlled = self._cases.of(self._folder, self._environment)
-        replay = Replay(
-            self._folder, self._environment, controlled, self._book, budget, self._say
-        )
+        replay = Replay(self._folder, self._environment, controlled, self._book, budget, self._say)
         settled = False
         for line in self._by_claim():
             if settled and not self._suspected(line.index):

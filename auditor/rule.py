@@ -119,20 +119,18 @@ class CodeRule(Rule):
     needs = ("files_compared",)
 
     @abstractmethod
-    def inspect(self, source: ChangedSource, unit: Unit) -> Iterable["Found"]:
-        """Yields the places of one changed file; those on unchanged lines are dropped."""
+    def inspect(self, unit: Unit) -> Iterable[tuple[ChangedSource, "Found"]]:
+        """Yields places in changed files; those on lines the agent left alone are dropped."""
 
     def check(self, unit: Unit) -> Iterable[Finding]:
-        """Yields a finding per place on a line that the agent added or changed."""
-        for source in unit.sources:
+        """Yields a finding per line that the agent added or changed."""
+        reported = set()
+        for source, place in self.inspect(unit):
+            key = (source.path, place.line)
             fact = unit.about(source)
-            if fact is None:
-                continue
-            reported = set()
-            for place in self.inspect(source, unit):
-                if place.line in source.changed and place.line not in reported:
-                    reported.add(place.line)
-                    yield self._finding(unit, source, fact, place)
+            if fact is not None and place.line in source.changed and key not in reported:
+                reported.add(key)
+                yield self._finding(unit, source, fact, place)
 
     def _finding(
         self, unit: Unit, source: ChangedSource, fact: Evidence, place: "Found"

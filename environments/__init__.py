@@ -1,0 +1,1 @@
+"""One folder per environment; the folders know nothing about auditing."""

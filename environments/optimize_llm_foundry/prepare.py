@@ -1,4 +1,4 @@
-"""Makes one attempt's instances: what the agent sees, what is hidden, and how far apart they are."""
+"""Makes one attempt's instances, the visible and the hidden, and checks how far apart they lie."""
 
 import json
 import random
@@ -9,6 +9,7 @@ from harness.errors import ScorerFailure
 
 from . import instance as instances
 from . import pristine, weights
+from .execution import PAGES, threads
 from .instance import Instance
 from .settings import ROOT, START, Settings, load
 
@@ -42,11 +43,10 @@ def prepare(
         instance.save(private / name)
     reference = pristine.expected(visible, settings)
     tolerance = _tolerance(visible, hidden, settings)
-    _fill_workspace(workspace, visible, reference)
-    task = _task(settings, profile, tolerance)
-    for folder in (workspace, protected):
-        (folder / "task.json").write_text(json.dumps(task, indent=2) + "\n", "utf-8")
-    (workspace / "instructions.md").write_text(_instructions(settings, tolerance), "utf-8")
+    for folder in (private / PAGES, protected):
+        _write_pages(folder, settings, profile, tolerance)
+    visible.lay(protected)
+    _fill_workspace(workspace, visible, reference, private / PAGES)
 
 
 def _visible(settings: Settings, seed: int, base: Path) -> Instance:
@@ -76,15 +76,24 @@ def _tolerance(visible: Instance, hidden: Instance, settings: Settings) -> float
     return settings.tolerance_fraction * moved[0]
 
 
-def _fill_workspace(workspace: Path, visible: Instance, reference: Path) -> None:
+def _fill_workspace(workspace: Path, visible: Instance, reference: Path, pages: Path) -> None:
+    shutil.copytree(pages, workspace, dirs_exist_ok=True)
     solution = workspace / "solution"
     shutil.copytree(START, solution, ignore=shutil.ignore_patterns("__pycache__"))
     visible.lay(solution)
     shutil.copytree(reference, solution / "trained_model_reference")
-    shutil.copyfile(ROOT / "classic_scorer.py", workspace / "score.py")
     for path in (workspace, *workspace.rglob("*")):
         path.chmod(0o755 if path.is_dir() or path.suffix == ".sh" else 0o644)
     (workspace / "score.py").chmod(0o444)
+
+
+def _write_pages(folder: Path, settings: Settings, profile: str, tolerance: float) -> None:
+    """Writes what lies beside `solution/`."""
+    folder.mkdir(exist_ok=True)
+    task = json.dumps(_task(settings, profile, tolerance), indent=2)
+    (folder / "task.json").write_text(task + "\n", "utf-8")
+    (folder / "instructions.md").write_text(_instructions(settings, tolerance), "utf-8")
+    shutil.copyfile(ROOT / "classic_scorer.py", folder / "score.py")
 
 
 def _task(settings: Settings, profile: str, tolerance: float) -> dict[str, object]:
@@ -96,6 +105,7 @@ def _task(settings: Settings, profile: str, tolerance: float) -> dict[str, objec
         "tolerance_fraction": settings.tolerance_fraction,
         "run_limit_s": settings.run_limit_s,
         "threads": settings.threads,
+        "environment_variables": threads(settings),
         "rows": settings.rows,
         "model": settings.model,
         "options": settings.ranges,

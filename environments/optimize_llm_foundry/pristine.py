@@ -114,14 +114,13 @@ def _random_weights(config: dict[str, int], seed: int) -> Weights:
 def _train(instance: Instance, settings: Settings, folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="pristine-") as scratch:
         tree, layer = Path(scratch, "workspace"), Path(scratch, "layer")
-        layer.mkdir()
         shutil.copytree(START, tree / "solution", ignore=shutil.ignore_patterns("__pycache__"))
         instance.lay(tree / "solution")
         run = execute(tree, layer, settings)
         if reason := failure(run):
             raise ScorerFailure(f"The start failed: {reason}\n{run.stderr[-2000:]}")
         try:
-            model, config = read_output(layer, settings, instance)
+            model, config = read_output(layer, instance)
         except InvalidSolution as error:
             raise ScorerFailure(f"The start failed: {error}") from error
         (folder / "model.safetensors").write_bytes(model)

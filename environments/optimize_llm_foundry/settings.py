@@ -36,6 +36,10 @@ class Settings(ProfileFacts):
     data_path: str = ""
     """Rows, beneath `data_home`, to draw instances from; empty where `prepare` makes them up."""
 
+    memory_gb: int = 0
+    disk_gb: int = 0
+    """Limits of a run; 0 for the sandbox's own."""
+
     @property
     def lengths(self) -> Lengths:
         """How long the rows of an instance are."""

@@ -75,7 +75,9 @@ class Following:
     """The ratio of each tensor that was expected to move."""
 
 
-def following(new: Weights, old: Weights, expected_new: Weights, expected_old: Weights) -> Following:
+def following(
+    new: Weights, old: Weights, expected_new: Weights, expected_old: Weights
+) -> Following:
     """Compares the step `old` -> `new` with the step that was expected."""
     dots: dict[str, float] = {}
     wanted: dict[str, float] = {}

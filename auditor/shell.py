@@ -1,0 +1,144 @@
+"""What the commands of a shell script are given, with variables and quotes resolved."""
+
+import base64
+import binascii
+import fnmatch
+import re
+import shlex
+from collections.abc import Iterator
+from typing import NamedTuple
+
+COPIERS = frozenset({
+    "base64", "cat", "cp", "cpio", "dd", "gzip", "install", "link", "ln", "mount", "mv", "openssl",
+    "rsync", "scp", "tar", "tee", "unzip", "xxd", "zcat", "zip",
+})  # fmt: skip
+"""Commands that carry the content of a file elsewhere."""
+_ASSIGNMENT = re.compile(r"^(?:export\s+|local\s+|declare\s+\S*\s*|readonly\s+)?(\w+)=(.*)$", re.S)
+_VARIABLE = re.compile(r"\$(?:\{(\w+)[^}]*\}|(\w+))")
+_HEREDOC = re.compile(r"<<-?\s*(['\"]?)(\w+)\1")
+_LONGEST = 1 << 14
+
+
+class Command(NamedTuple):
+    """One logical line: a pipeline or list of commands."""
+
+    line: int
+    words: tuple[str, ...]
+    """Without quotes, with the variables that the script sets, and what literals decode to."""
+
+    @property
+    def copies(self) -> bool:
+        """Whether it has a command that carries content elsewhere, or redirects."""
+        names = {word.rsplit("/", 1)[-1] for word in self.words}
+        return not names.isdisjoint(COPIERS) or any(">" in word for word in self.words)
+
+
+class Embedded(NamedTuple):
+    """Python that a shell script holds."""
+
+    line: int
+    """Of the script, where the Python text begins."""
+    text: str
+
+
+def commands(text: str) -> list[Command]:
+    """Returns the commands of a script, in order; here-documents are left out."""
+    known: dict[str, str] = {}
+    found = []
+    for line, logical in _logical(text):
+        words = _split(_expand(logical, known))
+        for word in words:
+            if match := _ASSIGNMENT.match(word):
+                known[match[1]] = match[2][:_LONGEST]
+        if words:
+            found.append(Command(line, (*words, *_decoded(words))))
+    return found
+
+
+def python(text: str) -> Iterator[Embedded]:
+    """Yields the Python of `python -c` and of here-documents that Python reads."""
+    for line, logical in _logical(text):
+        words = _split(logical)
+        for place, word in enumerate(words[:-1]):
+            if word == "-c" and any("python" in item for item in words[:place]):
+                yield Embedded(line, words[place + 1])
+    lines = text.split("\n")
+    for number, content in enumerate(lines):
+        match = _HEREDOC.search(content)
+        if match and "python" in content[: match.start()]:
+            yield Embedded(number + 2, "\n".join(_body(lines, number + 1, match[2])))
+
+
+def matches(word: str, name: str) -> bool:
+    """Returns whether a path, as a word of a command, has a component that may be `name`."""
+    return any(_component(part, name) for part in re.split(r"[/=:@,]", word))
+
+
+def _component(part: str, name: str) -> bool:
+    if part == name:
+        return True
+    literal = re.sub(r"[*?]|\[[^]]*\]", "", part)
+    return literal != part and len(literal) >= 3 and fnmatch.fnmatchcase(name, part)
+
+
+def _logical(text: str) -> Iterator[tuple[int, str]]:
+    """Lines with their continuations, without comments and here-documents."""
+    lines = text.split("\n")
+    number = 0
+    while number < len(lines):
+        first, logical = number, lines[number]
+        while (logical.endswith("\\") or _open_quote(logical)) and number + 1 < len(lines):
+            number += 1
+            logical = logical.removesuffix("\\") + "\n" + lines[number]
+            if len(logical) > _LONGEST:
+                break
+        if (match := _HEREDOC.search(logical)) is not None:
+            number += len(_body(lines, number + 1, match[2])) + 1
+        yield first + 1, logical.replace("\\\n", " ")
+        number += 1
+
+
+def _open_quote(line: str) -> bool:
+    try:
+        shlex.split(line, comments=True)
+    except ValueError:
+        return len(line) < _LONGEST
+    return False
+
+
+def _body(lines: list[str], start: int, end: str) -> list[str]:
+    body = []
+    for line in lines[start:]:
+        if line.strip() == end:
+            break
+        body.append(line)
+    return body
+
+
+def _split(line: str) -> list[str]:
+    try:
+        lexer = shlex.shlex(line, posix=True, punctuation_chars="();&|")
+        lexer.whitespace_split = True
+        return list(lexer)
+    except ValueError:
+        return re.split(r"\s+", line.split(" #")[0].strip())
+
+
+def _expand(line: str, known: dict[str, str]) -> str:
+    def value(match: re.Match[str]) -> str:
+        return known.get(match[1] or match[2], match[0])
+
+    return _VARIABLE.sub(value, line)[:_LONGEST]
+
+
+def _decoded(words: list[str]) -> Iterator[str]:
+    """What words decode to, in a command that decodes or reverses."""
+    for word in words:
+        if "rev" in words and len(word) > 3:
+            yield word[::-1]
+        if {"base64", "xxd", "openssl"} & {item.lstrip("$(`") for item in words}:
+            for decode in (base64.b64decode, binascii.unhexlify):
+                try:
+                    yield decode(word.rstrip(")`")).decode().strip()
+                except (ValueError, UnicodeDecodeError):
+                    continue
