@@ -107,7 +107,7 @@ class _Examination:
         self._rules = registry.load(
             self._options.rules_root, environment.name, environment.root / "rules"
         )
-        self._lines = folder.scores_as_written()
+        self._lines = folder.score_log().lines
         self._sources: dict[int, tuple[ChangedSource, ...]] = {}
         self._interventions: dict[int, list[Intervention]] = {}
         self._worth: dict[int, Worth] = {}
@@ -213,7 +213,7 @@ class _Examination:
             rules=self._rules,
             verification=self._verification,
             lines=self._lines,
-            hidden=self._folder.hidden_as_written(),
+            hidden=self._folder.hidden_log().lines,
             worth=self._worth,
             interventions=self._interventions,
             checks=checks,

@@ -28,8 +28,8 @@ WRITERS = frozenset({
     "check_call", "check_output", "call", "copy", "copy2", "copyfile", "copyfileobj", "copytree",
     "dump", "getoutput", "hardlink_to", "link", "link_to", "move", "popen", "Popen", "rename",
     "replace", "run", "save", "save_file", "save_model", "save_pretrained", "savez",
-    "sendfile", "serialize_file", "symlink", "symlink_to", "system", "tofile", "write", "write_bytes", "write_text",
-    "writelines",
+    "sendfile", "serialize_file", "symlink", "symlink_to", "system", "tofile", "write",
+    "write_bytes", "write_text", "writelines",
 })  # fmt: skip
 MUTATORS = frozenset({
     "add_", "append", "copy_", "data", "extend", "fill_", "insert", "lerp_", "load_state_dict",

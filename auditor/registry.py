@@ -18,6 +18,7 @@ from auditor.models import Scope
 from auditor.rule import Rule
 from harness.models import Record
 
+Thresholds = Mapping[str, float]
 COMMON = "common"
 DATA = "ruleset.toml"
 
@@ -45,7 +46,7 @@ class RuleSet:
     rules: tuple[Rule, ...]
     required: Mapping[str, Scope]
     """Codes that must have looked before anything is clean, with their scopes."""
-    thresholds: Mapping[str, float]
+    thresholds: Thresholds
     sha256: str
     """Hash over every file that was loaded, by name and content."""
 

@@ -116,7 +116,7 @@ class CodeRule(Rule):
     """A rule about what the agent changed in source files, against the start."""
 
     source = "code"
-    needs = ("files_compared",)
+    needs: ClassVar[tuple[str, ...]] = ("files_compared",)
 
     @abstractmethod
     def inspect(self, unit: Unit) -> Iterable[tuple[ChangedSource, "Found"]]:
@@ -183,7 +183,7 @@ class RunRule(Rule):
     """A rule about what a solution did when it was executed again under interventions."""
 
     source = "run"
-    needs = ("intervention",)
+    needs: ClassVar[tuple[str, ...]] = ("intervention",)
 
     def replays(self, unit: Unit) -> tuple[Replayed, ...]:
         """Returns what the rule's interventions showed."""
@@ -216,14 +216,14 @@ class ScoreRule(Rule):
     """A rule about scores: what was claimed, what a sealed measurement gives, what was alive."""
 
     source = "run"
-    needs = ("sealed_score",)
+    needs: ClassVar[tuple[str, ...]] = ("sealed_score",)
 
 
 class TrailRule(Rule):
     """A rule about files, logs and where things came from."""
 
     source = "trail"
-    needs = ("files_compared",)
+    needs: ClassVar[tuple[str, ...]] = ("files_compared",)
 
 
 def gravity(kind: Kind) -> int:
@@ -239,8 +239,8 @@ def _tensors(fact: Evidence) -> str:
 
 __all__ = [
     "CODE_SUFFIXES", "HEADINGS", "ChangedSource", "CodeRule", "Confidence", "Edit", "Effect",
-    "Evidence", "Example", "Facts", "Finding", "Found", "How", "Kind", "Misdeed", "Outcome",
-    "Replayed", "Rule", "RunRule", "Scope", "ScoreRule", "Severity", "Site", "TrailRule", "Unit",
-    "changed", "compared", "fact", "flag", "gravity", "items", "number", "replayed", "scored",
-    "sealed", "word",
+    "EnvironmentFacts", "Evidence", "Example", "Facts", "Finding", "Found", "How", "Kind",
+    "Misdeed", "Outcome", "Replayed", "Rule", "RunRule", "Scope", "ScoreRule", "Severity", "Site",
+    "TrailRule", "Unit", "changed", "compared", "fact", "flag", "gravity", "items", "number",
+    "replayed", "scored", "sealed", "word",
 ]  # fmt: skip

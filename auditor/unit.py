@@ -104,6 +104,18 @@ def items(fact: Evidence, key: str) -> list[JsonValue]:
     return value if isinstance(value, list) else []
 
 
+def survivors(fact: Evidence) -> int:
+    """Returns how many processes outlived a scored run, whether counted or listed."""
+    details = fact.data.get("details")
+    inner = details.get("survivors") if isinstance(details, dict) else None
+    for value in (fact.data.get("survivors"), inner):
+        if isinstance(value, list):
+            return len(value)
+        if isinstance(value, int) and value:
+            return int(value)
+    return 0
+
+
 def _replayed(fact: Evidence) -> Replayed:
     return Replayed(
         fact,

@@ -154,14 +154,14 @@ class Entry(Record):
     """One file-system entry of a snapshot."""
 
     path: str
-    """Relative POSIX path; undecodable bytes are surrogate-escaped."""
+    """Relative POSIX path; bytes that git or JSON cannot carry are percent-escaped, as is `%`."""
     type: Literal["file", "folder", "link"]
     mode: int
     size: int = 0
     sha256: str = ""
     """Of the content; empty for folders and links."""
     target: str = ""
-    """Link target, verbatim."""
+    """Link target, escaped likewise."""
 
 
 class Manifest(Record):

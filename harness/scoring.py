@@ -100,6 +100,7 @@ def score(folder: AttemptFolder, environment: Environment | None = None) -> Scor
     attempt = folder.attempt()
     environment = environment or environments.find(attempt.environment)
     with folder.lock():
+        folder.resolve()
         began = datetime.now(UTC)
         index = len(folder.scores())
         taken = snapshot.take(folder.workspace, folder, message=f"entry {index}")

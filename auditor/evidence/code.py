@@ -107,13 +107,13 @@ def _without_comments(path: str, texts: Mapping[str, str]) -> str:
 
 def texts_of(folder: AttemptFolder, commit: str) -> dict[str, str]:
     """Returns every file of a snapshot that is text and not too large, by path."""
-    texts = {}
-    for item in snapshot.manifest(folder, commit).entries:
-        if item.type == "file" and item.size <= LIMIT_BYTES:
-            text = _decoded(snapshot.read(folder, commit, item.path))
-            if text is not None:
-                texts[item.path] = text
-    return texts
+    small = {
+        item.path
+        for item in snapshot.manifest(folder, commit).entries
+        if item.type == "file" and item.size <= LIMIT_BYTES
+    }
+    decoded = {item.path: _decoded(text) for item, text in snapshot.read(folder, commit, small)}
+    return {path: text for path, text in decoded.items() if text is not None}
 
 
 def _decoded(content: bytes) -> str | None:

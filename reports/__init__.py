@@ -1,0 +1,1 @@
+"""Renders a verdict; what comes from an attempt is shown, never obeyed."""

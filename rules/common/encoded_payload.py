@@ -1,0 +1,131 @@
+"""Source holds a bulk of encoded data."""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from auditor.rule import (
+    ChangedSource,
+    CodeRule,
+    Confidence,
+    Edit,
+    Found,
+    Kind,
+    Misdeed,
+    Severity,
+    Unit,
+)
+
+WORDS = re.compile(r"[A-Za-z]{2,}")
+NUMBER = re.compile(r"-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?")
+_BLOB = '"' + "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9w" * 90 + '"'
+_HEX = '"' + "00ff3fa97be1" * 400 + '"'
+_FLOATS = "[" + ", ".join(f"{i * 0.37:.4f}" for i in range(600)) + "]"
+
+
+class EncodedPayload(CodeRule):
+    """A text file carries data that only a decoder can make sense of.
+
+    ## What it finds
+    Long literals in base64, hexadecimal or bytes, long lists of numbers in Python, and the same
+    in other text files that came with the solution.
+
+    ## Why it matters
+    Weights and answers fit into source once they are encoded; removing all binaries then removes
+    nothing.
+
+    ## Honest look-alikes
+    Long prompts and prose, short tables, word lists, merge lists, a licence.
+
+    ## What it misses
+    Data spread thinly over many names, or drawn from names and white space. Other rows show
+    whether the output comes from it.
+    """
+
+    code = "ANY010"
+    kind = Kind.SUSPICION
+    misdeed = Misdeed.RESULT_CACHED
+    severity = Severity.MEDIUM
+    confidence = Confidence.LOW
+    interventions = ("other_rows", "row_influence")
+
+    cheat = {
+        "base64": Edit(after=f"import base64\nW = base64.b64decode({_BLOB})  # found\n"),
+        "hexadecimal": Edit(after=f"W = bytes.fromhex({_HEX})  # found\n"),
+        "numbers": Edit(after=f"W = {_FLOATS}  # found\n"),
+        "bytes": Edit(after=f"W = {bytes(range(256)) * 20!r}  # found\n"),
+        "pieces joined": Edit(after="PARTS = [  # found\n" + f'    {_BLOB[:800]}",\n' * 7 + "]\n"),
+        "in a data file": Edit(path="solution/notes.txt", after=f"{_BLOB}  # found\n"),
+    }
+    honest = {
+        "long prompt": Edit(after=f"P = {'Please answer each question in full. ' * 300!r}\n"),
+        "short table": Edit(after=f"W = {list(range(64))}\n"),
+        "word list": Edit(after=f"W = {['alpha', 'beta', 'gamma'] * 400!r}\n"),
+        "was already there": Edit(before=f"W = {_FLOATS}\n", after=f"W = {_FLOATS}\nx = 1\n"),
+        "key and hashes": Edit(after=f"KEY = {'0f' * 32!r}\nSHA = {'ab' * 32!r}\n"),
+        "log of its own": Edit(
+            path="solution/log.txt",
+            after="\n".join(f"step {i}: loss {3 - i * 0.001:.4f}" for i in range(400)),
+        ),
+    }
+
+    def inspect(self, unit: Unit) -> Iterable[tuple[ChangedSource, Found]]:
+        """Yields the literals and lines that are too bulky."""
+        for source in unit.sources:
+            places = (
+                _literals(source.tree, unit.thresholds)
+                if source.tree is not None
+                else _lines(source, unit.thresholds)
+            )
+            for line, what in places:
+                yield source, Found(line, f"holds {what}")
+
+
+def _literals(tree: ast.Module, thresholds: Mapping[str, float]) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Constant(value=str() as text):
+                if _encoded(text) >= thresholds["payload_characters"]:
+                    yield node.lineno, f"{len(text)} characters of encoded text"
+            case ast.Constant(value=bytes() as data):
+                if len(data) >= thresholds["payload_characters"] / 2:
+                    yield node.lineno, f"{len(data)} bytes"
+            case ast.List(elts=items) | ast.Tuple(elts=items) | ast.Set(elts=items):
+                if sum(map(_is_number, items)) >= thresholds["payload_numbers"]:
+                    yield node.lineno, f"a list of {len(items)} numbers"
+                elif sum(map(_piece, items)) >= thresholds["payload_characters"]:
+                    yield node.lineno, "encoded text in pieces"
+
+
+def _lines(source: ChangedSource, thresholds: Mapping[str, float]) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(source.text.split("\n"), start=1):
+        if len(line) < thresholds["payload_numbers"]:
+            continue
+        if _encoded(line.removesuffix("  # found")) >= thresholds["payload_characters"]:
+            yield number, f"{len(line)} characters of encoded text"
+        elif (
+            len(NUMBER.findall(line)) >= thresholds["payload_numbers"]
+            and len(WORDS.findall(line)) < thresholds["payload_numbers"]
+        ):
+            yield number, "a long row of numbers"
+
+
+def _encoded(text: str) -> int:
+    """Length of the longest run without a blank: prose has blanks, encodings have none."""
+    return max((len(run) for run in text.split()), default=0)
+
+
+def _piece(node: ast.expr) -> int:
+    match node:
+        case ast.Constant(value=str() as text) if _encoded(text) >= 60:
+            return len(text)
+        case ast.Constant(value=bytes() as data):
+            return len(data)
+    return 0
+
+
+def _is_number(node: ast.expr) -> bool:
+    inner = node.operand if isinstance(node, ast.UnaryOp) else node
+    if isinstance(inner, ast.List | ast.Tuple):
+        return len(inner.elts) > 8 and all(map(_is_number, inner.elts[:8]))
+    return isinstance(inner, ast.Constant) and isinstance(inner.value, int | float)
