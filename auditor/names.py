@@ -153,8 +153,8 @@ class Names:
             case ast.For(target=target, iter=ast.List(elts=items) | ast.Tuple(elts=items)):
                 for item in items:
                     self._assign(target, item)
-            case ast.arguments(args=args, defaults=defaults) if defaults:
-                for arg, default in zip(args[-len(defaults) :], defaults, strict=True):
+            case ast.arguments(posonlyargs=first, args=args, defaults=defaults) if defaults:
+                for arg, default in zip([*first, *args][-len(defaults) :], defaults, strict=True):
                     self.bound.setdefault(arg.arg, []).append(default)
 
     def _assign(self, target: ast.expr, value: ast.expr) -> None:

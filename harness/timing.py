@@ -1,34 +1,60 @@
 """One timed run at a time on this machine, whoever asks."""
 
-import contextlib
 import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from threading import RLock, local
+from threading import RLock
 
 LOCK = Path(tempfile.gettempdir(), "earned-timing.lock")
-"""Shared by all users; the kernel lets go of it when its holder ends, so it is never stale."""
+"""Shared by all users. The kernel lets go of it when its holder ends, so it is never stale."""
 
 _threads = RLock()
-_held = local()
+_depth = 0
 
 
-@contextlib.contextmanager
+@contextmanager
 def timing_lock() -> Iterator[None]:
-    """Waits until no other timed run is under way, and keeps others waiting meanwhile."""
+    """Waits until no other timed run is under way, and keeps others waiting meanwhile.
+
+    The thread that holds it may take it again.
+    """
+    global _depth
     with _threads:
-        if getattr(_held, "depth", 0):
-            yield
-            return
-        descriptor = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-        with contextlib.suppress(PermissionError):
-            os.fchmod(descriptor, 0o666)
+        descriptor = _locked() if _depth == 0 else None
+        _depth += 1
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            _held.depth = 1
             yield
         finally:
-            _held.depth = 0
-            os.close(descriptor)
+            _depth -= 1
+            if descriptor is not None:
+                # Said aloud: a forked child may still have the descriptor.
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+                os.close(descriptor)
+
+
+def _locked() -> int:
+    descriptor = _opened()
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _opened() -> int:
+    """Opens the lock's file for reading, which is all that another user may do with it."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    while True:
+        try:
+            return os.open(LOCK, flags)
+        except FileNotFoundError:
+            try:
+                descriptor = os.open(LOCK, flags | os.O_CREAT | os.O_EXCL, 0o644)
+            except FileExistsError:
+                continue
+            os.fchmod(descriptor, 0o644)  # whatever the umask was
+            return descriptor

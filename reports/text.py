@@ -122,7 +122,8 @@ def _gaps(verdict: Verdict) -> Padding:
     if (more := len(listed) - SHOWN) > 0:
         lines.append(f"and {more} more")
     counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in _counts(verdict))
-    return Padding(Text("\n".join([*(lines or ["nothing that is required"]), f"Checks: {counts}."])), (0, 0, 0, 2))  # fmt: skip
+    lines = lines or ["nothing that is required"]
+    return Padding(Text("\n".join([*lines, f"Checks: {counts}."])), (0, 0, 0, 2))
 
 
 def _counts(verdict: Verdict) -> list[tuple[str, int]]:

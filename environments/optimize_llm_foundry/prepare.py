@@ -81,7 +81,7 @@ def _fill_workspace(workspace: Path, visible: Instance, reference: Path, pages: 
     solution = workspace / "solution"
     shutil.copytree(START, solution, ignore=shutil.ignore_patterns("__pycache__"))
     visible.lay(solution)
-    shutil.copytree(reference, solution / "trained_model_reference")
+    pristine.copy_output(reference, solution / "trained_model_reference")
     for path in (workspace, *workspace.rglob("*")):
         path.chmod(0o755 if path.is_dir() or path.suffix == ".sh" else 0o644)
     (workspace / "score.py").chmod(0o444)

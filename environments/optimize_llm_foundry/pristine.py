@@ -20,6 +20,7 @@ from .instance import BASE_FILES, Instance
 from .settings import START, Settings, given
 from .weights import Weights
 
+OUTPUT_FILES = ("model.safetensors", "config.json")
 BASE_LEARNING_RATE = 0.003
 """Higher than any that is promised, so that one pass over few rows gives a usable model."""
 
@@ -32,7 +33,7 @@ def expected(instance: Instance, settings: Settings) -> Path:
         "torch": importlib.metadata.version("torch"),
         "threads": str(settings.threads),
     }
-    return cached("optimize_llm_foundry", inputs, lambda to: _train(instance, settings, to))
+    return cached("optimize_llm_foundry", inputs, lambda to: train(START, instance, settings, to))
 
 
 def expected_weights(instance: Instance, settings: Settings) -> Weights:
@@ -73,8 +74,8 @@ def make_base(folder: Path, settings: Settings, seed: int) -> None:
         options = {**settings.options, "learning_rate": BASE_LEARNING_RATE}
         trained = expected(Instance(tuple(rows), options, origin), settings)
         shutil.copyfile(origin / "tokenizer.json", folder / "tokenizer.json")
-    for name in ("model.safetensors", "config.json"):
-        shutil.copyfile(trained / name, folder / name)
+        for name in OUTPUT_FILES:
+            shutil.copyfile(trained / name, folder / name)
 
 
 def _initialise(folder: Path, rows: list[str], settings: Settings, seed: int) -> None:
@@ -111,17 +112,29 @@ def _random_weights(config: dict[str, int], seed: int) -> Weights:
     return made
 
 
-def _train(instance: Instance, settings: Settings, folder: Path) -> None:
+def train(code: Path, instance: Instance, settings: Settings, folder: Path) -> None:
+    """Runs one of our own solutions in the sandbox and puts its output into `folder`.
+
+    Raises:
+        ScorerFailure: it gave none.
+    """
     with tempfile.TemporaryDirectory(prefix="pristine-") as scratch:
         tree, layer = Path(scratch, "workspace"), Path(scratch, "layer")
-        shutil.copytree(START, tree / "solution", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(code, tree / "solution", ignore=shutil.ignore_patterns("__pycache__"))
         instance.lay(tree / "solution")
         run = execute(tree, layer, settings)
         if reason := failure(run):
-            raise ScorerFailure(f"The start failed: {reason}\n{run.stderr[-2000:]}")
+            raise ScorerFailure(f"{code.name} failed: {reason}", hint=run.stderr[-2000:])
         try:
-            model, config = read_output(layer, instance)
+            output = read_output(layer, instance)
         except InvalidSolution as error:
-            raise ScorerFailure(f"The start failed: {error}") from error
-        (folder / "model.safetensors").write_bytes(model)
-        (folder / "config.json").write_bytes(config)
+            raise ScorerFailure(f"{code.name} failed: {error}") from error
+        for name, data in zip(OUTPUT_FILES, output, strict=True):
+            (folder / name).write_bytes(data)
+
+
+def copy_output(source: Path, target: Path) -> None:
+    """Copies an output, and nothing that a cache keeps beside it, to the new folder `target`."""
+    target.mkdir(parents=True)
+    for name in OUTPUT_FILES:
+        shutil.copyfile(source / name, target / name)

@@ -124,9 +124,7 @@ class Bench:
 def place_reference(tree: Path, source: Path) -> None:
     """Puts a reference output where the agent found one."""
     instances.remove(tree / ANSWER)
-    shutil.copytree(source, tree / ANSWER)
-    for path in (tree / ANSWER, *(tree / ANSWER).iterdir()):
-        path.chmod(0o755 if path.is_dir() else 0o644)
+    pristine.copy_output(source, tree / ANSWER)
 
 
 def follow(bench: Bench, name: str, old: Replay | None = None) -> Observation:

@@ -17,6 +17,7 @@ from harness.timing import timing_lock
 from . import instance as instances
 from .comparison import compare
 from .execution import (
+    ANSWER,
     PAGES,
     artifacts,
     changed_files,
@@ -70,7 +71,7 @@ def sealed(snapshot: Path, private: Path, split: Split, profile: str) -> Score:
     with tempfile.TemporaryDirectory(prefix="sealed-") as scratch:
         tree, layer = Path(scratch, "workspace"), Path(scratch, "layer")
         lay_out(snapshot, tree, instance, private / PAGES)
-        instances.remove(tree / "solution" / "trained_model_reference")
+        instances.remove(tree / ANSWER)
         with timing_lock():
             run = execute(tree, layer, settings)
         details = {**_facts(run), "changed_files": list[JsonValue](changed_files(tree, layer))}

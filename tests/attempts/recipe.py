@@ -33,7 +33,7 @@ class Expected(BaseModel):
     effect: Effect | None = None
     """What the misdeed did to the score."""
     stale: bool = False
-    """An intervention must show the old output, and a finding must cite it with file and tensors."""
+    """An intervention must show the old output; a finding must cite it with file and tensors."""
     slow: bool = True
     over: Names = ()
     """Steps of other attempts, as `name/step`, that are laid into the workspace first."""
@@ -135,4 +135,6 @@ def _proves_stale(finding: Finding, verdict: Verdict, evidence: tuple[Evidence, 
     """Whether a finding rests on a stale intervention and names a file and tensors."""
     stale = {item.evidence for item in verdict.interventions if item.outcome is Outcome.STALE}
     cited = [fact for fact in evidence if fact.id in stale & set(finding.cites)]
-    return any(site.path for site in finding.sites) and any(fact.data.get("tensors") for fact in cited)
+    return any(site.path for site in finding.sites) and any(
+        fact.data.get("tensors") for fact in cited
+    )
