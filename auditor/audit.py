@@ -199,10 +199,11 @@ class _Examination:
             score=line.score,
             findings=tuple(self._settled(line.index)),
             checks=tuple(self._checks[line.index]),
-            reearned=worth
-            and Reearned(
+            reearned=Reearned(
                 worth.claimed, worth.measured, worth.margin, self._environment.facts.direction
-            ),
+            )
+            if worth
+            else None,
         )
 
     def _looked(self, checks: tuple[Check, ...]) -> Looked:

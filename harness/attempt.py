@@ -23,6 +23,7 @@ from harness.models import Attempt, Head, HiddenLine, Score, ScoreLine, Split
 
 L = TypeVar("L", ScoreLine, HiddenLine)
 LOG_BYTES = 512 << 20
+LOGS: tuple[LogName, ...] = ("scores", "hidden")
 
 
 class AttemptFolder:
@@ -61,7 +62,7 @@ class AttemptFolder:
         folder = cls(root)
         write_atomic(root / "attempt.json", canonical_json(attempt.model_dump(mode="json")) + b"\n")
         first = folder._rolled(chain.ZERO, attempt.start_commit)
-        for log in ("scores", "hidden"):
+        for log in LOGS:
             write_atomic(folder._log(log), b"")
             journal.record(attempt.run_id, log, journal.GENESIS, chain.ZERO)
             folder._write_head(log, chain.head((), folder._binding(chain.ZERO, first)))
@@ -149,8 +150,8 @@ class AttemptFolder:
         Raises:
             LogForged: a log was changed by somebody else.
         """
-        for log in ("scores", "hidden"):
-            self._resolve(log)
+        self._resolve("scores", self.score_log())
+        self._resolve("hidden", self.hidden_log())
 
     def rolled(self, commits: tuple[str, ...]) -> str:
         """Returns the binding of a series of snapshots: start first, then one per score line."""
@@ -161,7 +162,7 @@ class AttemptFolder:
 
     def _append(self, log: LogName, model: type[L], fields: Mapping[str, object]) -> L:
         self.resolve()
-        lines = self._lines(log, model)
+        lines: tuple[L, ...] = self._lines(log, model)
         line = chain.make(model, lines, fields)
         before = self.head(log)
         assert before is not None, "`resolve` refuses a log without a head"
@@ -170,9 +171,7 @@ class AttemptFolder:
         self._write_head(log, chain.head([*lines, line], self._next_binding(log, before, line)))
         return line
 
-    def _resolve(self, log: LogName) -> None:
-        model = ScoreLine if log == "scores" else HiddenLine
-        found = chain.read(self._bytes(log), model)
+    def _resolve(self, log: LogName, found: chain.Log[L]) -> None:
         head = self.head(log)
         if found.problems or head is None or not chain.signed(head):
             reason = "; ".join(found.problems) or "its head is missing or not signed"

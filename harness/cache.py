@@ -20,9 +20,7 @@ BOUND_BYTES = 2 << 30
 """What all entries together may take; the least recently used go first."""
 
 
-def cached(
-    kind: str, inputs: Mapping[str, str | bytes], build: Callable[[Path], None]
-) -> Path:
+def cached(kind: str, inputs: Mapping[str, str | bytes], build: Callable[[Path], None]) -> Path:
     """Returns a folder with what `build` makes, from the cache when it is there and intact.
 
     Args:
@@ -70,9 +68,7 @@ def _intact(entry: Path, key: str) -> bool:
 
 def _seal(folder: Path, key: str) -> bytes:
     """Returns hashes of all files under a MAC that also covers the key."""
-    files = {
-        path.name: sha256_file(path) for path in sorted(folder.iterdir()) if path.name != SEAL
-    }
+    files = {path.name: sha256_file(path) for path in sorted(folder.iterdir()) if path.name != SEAL}
     text = canonical_json({"key": key, "files": files})
     mac = hmac.new(keys.mac_key(), text, hashlib.sha256).hexdigest()
     return canonical_json({"key": key, "files": files, "mac": mac})

@@ -54,7 +54,13 @@ class Environment:
         return self.facts.profile[name]
 
     def prepare(
-        self, workspace: Path, protected: Path, private: Path, *, profile: str, seed: int,
+        self,
+        workspace: Path,
+        protected: Path,
+        private: Path,
+        *,
+        profile: str,
+        seed: int,
         secret: bytes,
     ) -> None:
         """Fills the three folders of an attempt; see the environment's `prepare.py`."""

@@ -47,7 +47,7 @@ class Intervention:
     """What is changed or removed, in one line for people."""
     split: Split
     stage: Callable[[Case], None]
-    """Builds the changed instance and, with pristine start code, the expected output. Idempotent."""
+    """Builds the changed instance and what pristine start code makes of it. Idempotent."""
     observe: Callable[[Case, Path, Path], Observation]
     """`(case, solution, scratch)`: runs the workspace tree `solution` in the sandbox and judges it.
 
@@ -56,6 +56,8 @@ class Intervention:
     """
     forbidden: bool = False
     """It removes what the task forbids to use, so `worse` can support cheating."""
+    start_staged: bool = False
+    """`stage` runs the start itself and its output is what is expected, so the start holds."""
     promised: bool = False
     """The instructions promise support, so `broke` can support a violation."""
     cost: float = 1.0

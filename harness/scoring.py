@@ -146,9 +146,7 @@ def measure_hidden(
     return logged
 
 
-def measure(
-    environment: Environment, tree: Path, folder: AttemptFolder, split: Split
-) -> Score:
+def measure(environment: Environment, tree: Path, folder: AttemptFolder, split: Split) -> Score:
     """Returns the sealed score of a materialised snapshot; an invalid solution is a `Score`."""
     profile = folder.attempt().profile
     return _scored(lambda: environment.sealed(tree, folder.private, split, profile))

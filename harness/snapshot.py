@@ -71,7 +71,9 @@ def take(workspace: Path, place: Place, *, message: str, tag: str | None = None)
         if not place.history.exists():
             objects.create(place.history)
         place.objects.mkdir(exist_ok=True)
-        commit = objects.write(place.history, _stream(manifest, text, Path(scratch), place, message))
+        commit = objects.write(
+            place.history, _stream(manifest, text, Path(scratch), place, message)
+        )
     objects.set_ref(place.history, objects.BRANCH, commit)
     if tag:
         objects.set_ref(place.history, f"refs/tags/{tag}", commit)
@@ -192,7 +194,8 @@ def _copy(workspace: Path, scratch: Path) -> Iterator[Entry]:
     for number, path in enumerate(sorted(_walk(workspace))):
         if number >= ENTRIES:
             raise SnapshotRefused(
-                f"The workspace has more than {ENTRIES} entries.", hint="Remove some and score again."
+                f"The workspace has more than {ENTRIES} entries.",
+                hint="Remove some and score again.",
             )
         entry = _entry(workspace, path, scratch / str(number))
         total += entry.size
@@ -292,9 +295,7 @@ def _stream(
             _keep_large(scratch / str(number), place.objects / entry.sha256)
             continue
         content = (
-            unescape(entry.target)
-            if entry.type == "link"
-            else (scratch / str(number)).read_bytes()
+            unescape(entry.target) if entry.type == "link" else (scratch / str(number)).read_bytes()
         )
         mode = "120000" if entry.type == "link" else f"100{'755' if entry.mode & 0o100 else '644'}"
         yield f'M {mode} inline "workspace/{entry.path}"\ndata {len(content)}\n'.encode()

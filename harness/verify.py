@@ -53,11 +53,10 @@ class _Verifier:
     def run(self) -> Verification:
         signer = self._attempt.public_key
         trust = self._trust(signer)
-        logs = {"scores": self._folder.score_log(), "hidden": self._folder.hidden_log()}
-        for name, found in logs.items():
-            other = logs["hidden" if name == "scores" else "scores"]
-            self._log(name, found, other)  # type: ignore[arg-type]
-        self._snapshots(logs["scores"].lines)  # type: ignore[arg-type]
+        scores, hidden = self._folder.score_log(), self._folder.hidden_log()
+        self._log("scores", scores, hidden)
+        self._log("hidden", hidden, scores)
+        self._snapshots(scores.lines)
         return Verification(
             "forged" if self._problems else "intact", signer, trust,
             tuple(self._problems), tuple(self._gaps), tuple(self._unsealed),

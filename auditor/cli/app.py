@@ -106,7 +106,9 @@ def rules(
 
 
 @app.command()
-def explain(code: Annotated[str, typer.Argument(help="A rule's code, for example ANY001.")]) -> None:
+def explain(
+    code: Annotated[str, typer.Argument(help="A rule's code, for example ANY001.")],
+) -> None:
     """Explain one rule: what it finds, why it matters, honest look-alikes, what it misses."""
     from auditor.cli.rule_commands import print_explanation
 

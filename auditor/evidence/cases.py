@@ -3,7 +3,6 @@
 import secrets
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
@@ -17,40 +16,64 @@ from harness.models import Outcome
 Say = Callable[[str], None]
 
 
-@dataclass
 class Controlled:
     """A case with the solutions that every intervention must leave unharmed."""
 
-    case: Case
-    environment: Environment
-    say: Say
-    _void: dict[str, str] = field(default_factory=dict)
-    _lock: Lock = field(default_factory=Lock)
+    def __init__(self, case: Case, environment: Environment, say: Say) -> None:
+        self.case = case
+        self._environment = environment
+        self._say = say
+        self._lock = Lock()
+        self._locks: dict[str, Lock] = {}
+        self._staged: dict[str, str] = {}
+        self._void: dict[str, str] = {}
 
-    def ready(self, intervention: Intervention) -> str:
-        """Stages an intervention and runs its controls, once.
+    def stage(self, intervention: Intervention) -> str:
+        """Builds the changed instance, once; returns why that failed, or nothing."""
+        return self._once(self._staged, intervention, "stage", self._build)
+
+    def control(self, intervention: Intervention) -> str:
+        """Runs the controls of a staged intervention, once.
 
         Returns:
             Why the intervention is void, or nothing when it may be used. A control that does
             not hold is our failure: the intervention says nothing about anybody then.
         """
-        with self._lock:
-            if intervention.name not in self._void:
-                self._void[intervention.name] = self._control(intervention)
-            return self._void[intervention.name]
+        return self._once(self._void, intervention, "control", self._hold)
 
-    def _control(self, intervention: Intervention) -> str:
-        try:
-            self.say(f"control of {intervention.name}: start and reference")
-            intervention.stage(self.case)
-            for name, solution in self._solutions():
-                scratch = self.case.folder / f"control-{name}"
-                scratch.mkdir(exist_ok=True)
-                seen = intervention.observe(self.case, solution, scratch)
-                if seen.outcome is not Outcome.HELD:
-                    return f"void: the control {name!r} gave {seen.outcome} ({seen.observed})"
-        except HarnessError as error:
-            return f"void: {error}"
+    def _once(
+        self,
+        known: dict[str, str],
+        intervention: Intervention,
+        what: str,
+        make: Callable[[Intervention], str],
+    ) -> str:
+        """Calls `make` for an intervention, once, however many ask at the same time."""
+        with self._lock:
+            lock = self._locks.setdefault(f"{what} {intervention.name}", Lock())
+        with lock:
+            if intervention.name not in known:
+                try:
+                    known[intervention.name] = make(intervention)
+                except HarnessError as error:
+                    known[intervention.name] = f"void: {error}"
+            return known[intervention.name]
+
+    def _build(self, intervention: Intervention) -> str:
+        self._say(f"preparing {intervention.name}")
+        intervention.stage(self.case)
+        return ""
+
+    def _hold(self, intervention: Intervention) -> str:
+        self._say(f"controls of {intervention.name}")
+        for name, solution in self._solutions():
+            if name == "start" and intervention.start_staged:
+                continue
+            scratch = self.case.folder / f"control-{name}"
+            scratch.mkdir(exist_ok=True)
+            seen = intervention.observe(self.case, solution, scratch)
+            if seen.outcome is not Outcome.HELD:
+                return f"void: the control {name!r} gave {seen.outcome} ({seen.observed})"
         return ""
 
     def _solutions(self) -> list[tuple[str, Path]]:
@@ -59,7 +82,7 @@ class Controlled:
         if not reference.exists():
             shutil.copytree(self.case.pristine, reference, symlinks=True)
             shutil.copytree(
-                self.environment.root / "reference", reference / "solution", dirs_exist_ok=True
+                self._environment.root / "reference", reference / "solution", dirs_exist_ok=True
             )
         return [("start", self.case.pristine), ("reference", reference)]
 

@@ -10,8 +10,9 @@ import re
 import tokenize
 from collections.abc import Mapping
 
+from pydantic import JsonValue
+
 from auditor.evidence.book import Book
-from auditor.evidence.files import matches
 from auditor.models import How
 from auditor.source import ChangedSource
 from harness import snapshot
@@ -51,7 +52,7 @@ def collect(
             "source_changed",
             {
                 "path": path,
-                "lines": sorted(source.changed),
+                "lines": list[JsonValue](sorted(source.changed)),
                 "commit": commit,
                 "reachable": source.reachable,
                 "language": source.language,

@@ -5,7 +5,7 @@ import fnmatch
 from auditor.evidence.book import Book
 from harness import snapshot
 from harness.attempt import AttemptFolder
-from harness.models import EnvironmentFacts, Entry, Manifest
+from harness.models import Entry, EnvironmentFacts, Manifest
 
 CAP = 5_000
 """Changed entries noted per snapshot; what is beyond is counted."""

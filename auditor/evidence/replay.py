@@ -4,6 +4,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from harness.attempt import AttemptFolder
 from harness.environment import Environment
 from harness.errors import HarnessError
 from harness.intervention import Intervention as Declared
+from harness.intervention import Observation
 from harness.models import Outcome, Score, ScoreLine, Split
 from harness.scoring import materialised, measure
 
@@ -52,8 +54,6 @@ class Worth:
     margin: float
     """How far the remeasured value may fall behind the claim by noise alone."""
     reached: bool
-    start: float | None
-    """The start's sealed score beside it, mean of before and after."""
 
     @property
     def remeasured(self) -> float | None:
@@ -79,7 +79,6 @@ class Replay:
         self._book = book
         self._budget = budget
         self._say = say
-        self._start: float | None = None
 
     def weigh(self, line: ScoreLine) -> Worth | None:
         """Measures an entry sealed between two measurements of the start.
@@ -88,13 +87,12 @@ class Replay:
         """
         if line.score is None or not self._budget.left():
             return None
-        self._say(f"entry {line.index}: sealed score, beside the start")
-        before = self._start if self._start is not None else self._measure_start()
         with materialised(self._folder, line.commit) as tree:
-            runs = self._runs(tree, line.score)
+            self._say(f"entry {line.index}: sealed score")
+            runs = [self._measure(tree, Split.VALIDATION)]
+            before, after = self._repeat(tree, line.score, runs)
             values = _values(runs)
-            test = measure(self._environment, tree, self._folder, Split.TEST) if values else None
-        after = self._start = self._measure_start()
+            test = self._measure(tree, Split.TEST) if values else None
         margin = self._margin(values, before, after)
         reached = bool(values) and self._reaches(self._best(values), line.score, margin)
         beside: dict[str, JsonValue] = {
@@ -113,76 +111,95 @@ class Replay:
             hidden=test.value if test else None,
             margin=margin,
             reached=reached,
-            start=None if before is None or after is None else (before + after) / 2,
         )
 
     def intervene(self, line: ScoreLine) -> list[Intervention]:
-        """Runs an entry under every intervention, cheapest proof first."""
+        """Runs an entry under every intervention, cheapest proof first, beside the controls."""
         declared = sorted(self._environment.interventions(), key=lambda item: item.cost)
-        with materialised(self._folder, line.commit) as tree:
+        with (
+            materialised(self._folder, line.commit) as tree,
+            ThreadPoolExecutor(max_workers=1) as beside,
+        ):
             scratch = tree.parent / "scratch"
             scratch.mkdir()
-            return [self._one(item, line, tree, scratch) for item in declared]
+            controls = {item.name: beside.submit(self._control, item) for item in declared}
+            seen = [(item, self._observe(item, line, tree, scratch)) for item in declared]
+            return [self._record(item, line, controls[item.name].result(), it) for item, it in seen]
 
-    def _one(self, item: Declared, line: ScoreLine, tree: Path, scratch: Path) -> Intervention:
+    def _control(self, item: Declared) -> str:
         if not self._budget.left():
-            return self._record(item, line, Outcome.NOT_RUN, reason="the replay budget was spent")
-        void = self._controlled.ready(item)
-        if void:
-            return self._record(item, line, Outcome.NOT_RUN, reason=void)
+            return "the replay budget was spent"
+        return self._controlled.stage(item) or self._controlled.control(item)
+
+    def _observe(
+        self, item: Declared, line: ScoreLine, tree: Path, scratch: Path
+    ) -> Observation | str:
+        """Returns what an intervention showed, or why it was not run."""
+        if not self._budget.left():
+            return "the replay budget was spent"
+        if void := self._controlled.stage(item):
+            return void
         self._say(f"entry {line.index}: {item.name}")
         try:
-            seen = item.observe(self._controlled.case, tree, scratch)
+            return item.observe(self._controlled.case, tree, scratch)
         except HarnessError as error:
-            return self._record(item, line, Outcome.NOT_RUN, reason=str(error))
-        return self._record(
-            item, line, seen.outcome, seen.expected, seen.observed, data=dict(seen.data)
-        )
+            return str(error)
 
     def _record(
-        self,
-        item: Declared,
-        line: ScoreLine,
-        outcome: Outcome,
-        expected: str = "",
-        observed: str = "",
-        reason: str = "",
-        data: dict[str, JsonValue] | None = None,
+        self, item: Declared, line: ScoreLine, void: str, seen: Observation | str
     ) -> Intervention:
+        """Writes down what was seen; nothing counts where a control failed."""
+        reason = void or (seen if isinstance(seen, str) else "")
+        ran = None if reason or isinstance(seen, str) else seen
         result = Intervention(
             entry=line.index,
             name=item.name,
             split=item.split,
-            expected=expected,
-            observed=observed,
-            outcome=outcome,
-            held=None if outcome is Outcome.NOT_RUN else outcome is Outcome.HELD,
+            expected=ran.expected if ran else "",
+            observed=ran.observed if ran else "",
+            outcome=ran.outcome if ran else Outcome.NOT_RUN,
+            held=ran.outcome is Outcome.HELD if ran else None,
             forbidden=item.forbidden,
             promised=item.promised,
             reason=reason,
         )
         fact = self._book.add(
             "intervention",
-            {**(data or {}), **result.model_dump(mode="json", exclude={"entry", "evidence"})},
+            {
+                **(ran.data if ran else {}),
+                **result.model_dump(mode="json", exclude={"entry", "evidence"}),
+            },
             stage="replay",
             entry=line.index,
         )
         return result.model_copy(update={"evidence": fact.id})
 
-    def _runs(self, tree: Path, claimed: float) -> list[Score]:
-        """Sealed validation runs until one is invalid or reaches the claim, at most `RUNS`."""
-        runs: list[Score] = []
+    def _repeat(
+        self, tree: Path, claimed: float, runs: list[Score]
+    ) -> tuple[float | None, float | None]:
+        """Where one run falls short of the claim, measures again, with the start around it.
+
+        The claim was measured at another time: the start shows how far this machine has moved.
+        """
+        first = runs[0].value
+        if first is None or self._reaches(first, claimed, self._margin([first], None, None)):
+            return None, None
+        self._say("the claim is not reached at once: measuring again, beside the start")
+        before = self._measure_start()
         while len(runs) < RUNS:
-            run = measure(self._environment, tree, self._folder, Split.VALIDATION)
+            run = self._measure(tree, Split.VALIDATION)
             runs.append(run)
             if run.value is None or self._reaches(run.value, claimed, 0.0):
                 break
-        return runs
+        return before, self._measure_start()
+
+    def _measure(self, tree: Path, split: Split) -> Score:
+        return measure(self._environment, tree, self._folder, split)
 
     def _measure_start(self) -> float | None:
         start = self._folder.attempt().start_commit
         with materialised(self._folder, start) as tree:
-            return measure(self._environment, tree, self._folder, Split.VALIDATION).value
+            return self._measure(tree, Split.VALIDATION).value
 
     def _margin(self, values: list[float], before: float | None, after: float | None) -> float:
         """Noise of one run against another, plus how far this machine's speed has moved.
@@ -192,15 +209,13 @@ class Replay:
         """
         attempt = self._folder.attempt()
         settings = self._environment.profile(attempt.profile)
-        known = [
-            item.noise_sd for item in (settings.start_score, settings.reference_score) if item
-        ]
+        known = [item.noise_sd for item in (settings.start_score, settings.reference_score) if item]
         spread = statistics.stdev(values) if len(values) > 1 else 0.0
         noise = max([*known, spread, 0.0]) * math.sqrt(2)
         now = [value for value in (before, after) if value is not None]
         then = attempt.measured.get("start_score")
         seen = [*now, *([then] if then is not None else [])]
-        drift = max(seen) - min(seen) if seen else 0.0
+        drift = max(seen) - min(seen) if now else 0.0
         return NOISE_SIGMAS * noise + drift
 
     def _reaches(self, value: float, claimed: float, margin: float) -> bool:

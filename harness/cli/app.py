@@ -1,7 +1,6 @@
 """Composition root of the `harness` command."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -127,7 +126,3 @@ def hidden(
             json.dumps({"entry": line.entry, "split": line.split, "score": line.score,
                         "message": line.message})
         )  # fmt: skip
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,8 +1,14 @@
-"""Runs hostile commands: isolated by bubblewrap, bounded, timed by the parent's clock."""
+"""Runs code that nobody vouches for, in an isolation that a hostile program cannot leave.
+
+`run` copies a workspace, executes one command in it and hands over what the command wrote. The
+command sees an allow-listed file system (`root.py`), few system calls (`filter.py`), bounded
+resources (`limits.py`) and nothing that an earlier run left (`layer.py`); the clock is ours
+(`launch.py`).
+"""
 
 from harness.sandbox.launch import Run, run
 from harness.sandbox.limits import Limits
+from harness.sandbox.mode import allow_unsafe, describe, require
 from harness.sandbox.root import HOME
-from harness.sandbox.support import allow_unsafe, describe, require
 
 __all__ = ["HOME", "Limits", "Run", "allow_unsafe", "describe", "require", "run"]

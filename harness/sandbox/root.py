@@ -1,107 +1,177 @@
-"""The root that sandboxed code sees, built from an allow-list."""
+"""Decides what a sandboxed program can see: an allow-list, built anew for every run.
 
+System libraries, the interpreter and its packages are there to read, the workspace to write;
+temporary folders are empty. This project's own packages are not there, wherever it is installed.
+"""
+
+import importlib.metadata
 import os
-import site
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
-from harness.sandbox import support
-
 HOME = "/home/agent"
-"""Where the workspace is mounted, as in RE-Bench."""
-SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime", "mime.types")
-PROJECT = Path(__file__).resolve().parents[2]
-"""The tree that holds our own packages: harness, auditor, rules, environments, reports."""
-OURS = ("harness", "auditor", "rules", "environments", "reports", "tests")
-WRITABLE = ("/tmp", "/run", "/var/tmp", "/dev/shm")  # noqa: S108  # inside the sandbox
-TMPFS_BYTES = 2 << 30
+"""Where the workspace is inside. The *user's* home is elsewhere and empty: `USER_HOME`."""
+USER_HOME = "/tmp/home"  # noqa: S108  # inside; a fresh file system in memory
+
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+_ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives")
+# What torch asks about processors; without them it warns and guesses.
+_MACHINE = ("/sys/devices/system/cpu", "/sys/devices/system/node")
+_OURS = ("auditor", "rules", "environments", "harness", "reports", "tests")
 
 
-def mounts() -> list[str]:
-    """Returns bubblewrap's arguments for everything but the workspace."""
-    return [*_parents(), *_system(), *_interpreter(), *_scratch()]
+def variables(extra: Mapping[str, str]) -> dict[str, str]:
+    """Returns the whole environment of a run; nothing of ours is inherited.
 
-
-def environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """Returns the environment inside: an allow-list, the same in every mode."""
+    Hashes of strings are fixed, so that a program which iterates over sets does the same in every
+    run. Byte code is cached as usual: whether a file is written must not tell the modes apart.
+    """
+    own = os.path.dirname(sys.executable)
     return {
-        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
-        "HOME": "/tmp/home",  # noqa: S108
+        "PATH": f"{own}:/usr/local/bin:/usr/bin:/bin",
+        "HOME": USER_HOME,
         "TMPDIR": "/tmp",  # noqa: S108
         "LANG": "C.UTF-8",
         "USER": "agent",
         "LOGNAME": "agent",
-        "TERM": "dumb",
+        "PYTHONHASHSEED": "0",
         **extra,
     }
 
 
-def accounts(uid: int) -> dict[str, bytes]:
-    """Returns the files below /etc that name users and hosts, by name."""
+def texts(uid: int) -> dict[str, str]:
+    """Returns the files of `/etc` that are made for the run."""
     return {
-        "passwd": f"root:x:0:0::/nowhere:/bin/false\nagent:x:{uid}:{uid}::/tmp/home:/bin/sh\n".encode(),
-        "group": f"root:x:0:\nagent:x:{uid}:\n".encode(),
-        "hosts": b"127.0.0.1 localhost\n",
-        "nsswitch.conf": b"passwd: files\ngroup: files\nhosts: files\n",
-    }  # fmt: skip
+        "/etc/passwd": f"root:x:0:0::/:/bin/false\nagent:x:{uid}:{uid}::{USER_HOME}:/bin/sh\n",
+        "/etc/group": f"root:x:0:\nagent:x:{uid}:\n",
+        "/etc/hosts": "127.0.0.1 localhost sandbox\n::1 localhost\n",
+        "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+    }
 
 
-def _parents() -> Iterator[str]:
-    """Folders above the mounts, which bubblewrap would make for root alone."""
-    places = ["/etc/passwd", HOME, *WRITABLE, sys.base_prefix, sys.prefix]
-    places += [str(Path(place).resolve()) for place in (sys.base_prefix, sys.prefix)]
-    above = {parent for place in places for parent in Path(place).parents}
-    for folder in sorted(above - {Path("/"), Path("/dev"), *map(Path, SYSTEM)}):
-        if not folder.is_relative_to("/usr"):
-            yield from ("--perms", "0755", "--dir", str(folder))
+def mounts(home: Path, memory_bytes: int) -> list[str]:
+    """Returns bubblewrap's options for all but `texts` and what the caller adds."""
+    size = str(max(memory_bytes // 2, 1 << 20))
+    scratch = ("--perms", "1777", "--size", size, "--tmpfs")
+    return [
+        *_folders("/etc", "/home", "/run", "/sys", "/var"),
+        *_system(),
+        *_interpreter(),
+        *("--dev", "/dev", *scratch, "/dev/shm"),  # noqa: S108
+        *(word for path in sorted(Path("/dev").glob("nvidia*")) for word in _device(path)),
+        *("--remount-ro", "/dev", "--proc", "/proc"),
+        *(*scratch, "/tmp", "--perms", "1777", "--dir", USER_HOME),  # noqa: S108
+        *("--symlink", "../tmp", "/var/tmp"),  # noqa: S108
+        *("--bind", str(home), HOME),
+    ]
 
 
-def _system() -> Iterator[str]:
-    for path in map(Path, SYSTEM):
-        if path.is_symlink():
-            yield from ("--symlink", os.readlink(path), str(path))
-        elif path.is_dir():
-            yield from ("--ro-bind", str(path), str(path))
-    for name in ETC:
-        yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
-    # /usr/local may hold more than libraries; the project is hidden wherever it lies.
-    if PROJECT.is_relative_to("/usr"):
-        yield from ("--tmpfs", str(PROJECT))
+def inside(name: str) -> str:
+    """Returns the absolute path, inside, of a mount's name; relative ones are in the workspace."""
+    return os.path.normpath(os.path.join(HOME, name))
 
 
-def _interpreter() -> Iterator[str]:
-    """The harness's interpreter and its packages, without our own.
+def reserve(home: Path, places: Mapping[str, Path]) -> None:
+    """Makes room in the workspace's copy for mounts inside it, in place of links and files.
 
-    A virtual environment inside the project tree is bound by itself, so nothing around it shows.
+    Otherwise a link of the agent would choose where the mount lands.
     """
-    places = dict.fromkeys(Path(place).resolve() for place in (sys.base_prefix, sys.prefix))
-    for place in places:
-        if not place.is_relative_to("/usr"):
-            yield from ("--ro-bind", str(place), str(place))
-    if Path(sys.prefix) != Path(sys.prefix).resolve():
-        yield from ("--symlink", str(Path(sys.prefix).resolve()), sys.prefix)
-    for path in _our_traces():
-        yield from ("--tmpfs", str(path)) if path.is_dir() else ("--ro-bind", "/dev/null", str(path))
+    for name, path in places.items():
+        if not inside(name).startswith(f"{HOME}/"):
+            continue
+        at = home
+        for part in Path(inside(name)).relative_to(HOME).parts[:-1]:
+            at = at / part
+            _place(at, folder=True)
+        _place(at / Path(inside(name)).name, folder=path.is_dir())
 
 
-def _our_traces() -> Iterator[Path]:
-    """Installed copies of our packages, and files that tell where the project lies."""
-    for folder in map(Path, site.getsitepackages()):
-        yield from (folder / name for name in OURS if (folder / name).is_dir())
-        yield from folder.glob("earned-*.dist-info")
-        yield from folder.glob("__editable__*earned*")
-    yield from (Path(sys.executable).parent / name for name in ("harness", "auditor"))
+def _place(at: Path, *, folder: bool) -> None:
+    if at.is_symlink() or (at.exists() and at.is_dir() != folder):
+        shutil.rmtree(at) if at.is_dir() and not at.is_symlink() else at.unlink()
+    if folder:
+        at.mkdir(exist_ok=True)
+    else:
+        at.touch()
 
 
-def _scratch() -> Iterator[str]:
-    yield from ("--proc", "/proc", "--dev", "/dev")
-    for place in WRITABLE:
-        yield from ("--perms", "1777", "--size", str(TMPFS_BYTES), "--tmpfs", place)
-    yield from ("--perms", "0777", "--dir", "/tmp/home")  # noqa: S108
+def _folders(*paths: str) -> list[str]:
+    return [word for path in paths for word in ("--perms", "0755", "--dir", path)]
 
 
-def uid() -> int:
-    """Returns the user that sandboxed code runs as."""
-    return support.UID if support.privileged() else os.geteuid()
+def _system() -> list[str]:
+    words: list[str] = []
+    for name in _SYSTEM:
+        if os.path.islink(name):
+            words += ["--symlink", os.readlink(name), name]
+        else:
+            words += ["--ro-bind-try", name, name]
+    for name in (*(f"/etc/{name}" for name in _ETC), *_MACHINE):
+        words += ["--ro-bind-try", name, name]
+    return words + _hide(Path("/usr"))
+
+
+def _interpreter() -> list[str]:
+    words: list[str] = []
+    for folder in _prefixes():
+        words += [*_folders(*map(str, reversed(folder.parents[:-1])))]
+        words += ["--ro-bind", str(folder), str(folder), *_hide(folder)]
+    return words
+
+
+@cache
+def _prefixes() -> list[Path]:
+    """Where Python and its packages are, outermost first, without what `_SYSTEM` has."""
+    found = {Path(p) for p in (sys.base_prefix, sys.prefix, os.path.realpath(sys.base_prefix))}
+    return sorted(p for p in found if not p.is_relative_to("/usr"))
+
+
+def _hide(visible: Path) -> list[str]:
+    """Lays emptiness over what is ours beneath a folder that was just mounted."""
+    words: list[str] = []
+    for path in (str(p) for p in ours() if p != visible and p.is_relative_to(visible)):
+        if os.path.isdir(path):
+            words += ["--tmpfs", path, "--remount-ro", path]
+        elif os.path.exists(path):
+            words += ["--ro-bind", os.devnull, path]
+    return words
+
+
+@cache
+def ours() -> tuple[Path, ...]:
+    """Returns every path of this project that a mount could bring along."""
+    project = Path(__file__).resolve().parents[2]
+    found = {project / name for name in _OURS} | set(_installed())
+    if (project / "pyproject.toml").exists():  # a checkout: nothing of it but its environment
+        found |= {path for path in project.iterdir() if not Path(sys.prefix).is_relative_to(path)}
+    if keys := os.environ.get("HARNESS_HOME"):
+        found.add(Path(keys).absolute())
+    return tuple(sorted(path for path in found if found.isdisjoint(path.parents)))
+
+
+def _installed() -> Iterator[Path]:
+    """Yields what the installation put beside other packages: folders whole, scripts singly.
+
+    A checkout can be found twice, by its own folder and by the environment's.
+    """
+    for distribution in importlib.metadata.distributions(name="earned"):
+        for file in distribution.files or []:
+            located = Path(os.path.normpath(str(file.locate())))
+            shared = file.parts[0] in ("..", "__pycache__")
+            outermost = (located, *located.parents)[len(file.parts) - 1]
+            yield located if shared else outermost
+
+
+def given(option: str, folders: Mapping[str, Path]) -> list[str]:
+    """Returns the options that mount the caller's folders and files."""
+    words: list[str] = []
+    for name, path in folders.items():
+        words += [option, str(path.absolute()), inside(name)]
+    return words
+
+
+def _device(path: Path) -> list[str]:
+    return ["--dev-bind", str(path), str(path)]
