@@ -198,18 +198,38 @@ class RunRule(Rule):
         return f"not run: {', '.join(gaps)}" if gaps else ""
 
     def of_replay(
-        self, unit: Unit, replay: Replayed, message: str, *, kind: Kind | None = None
+        self,
+        unit: Unit,
+        replay: Replayed,
+        message: str,
+        *,
+        kind: Kind | None = None,
+        effect: Effect = Effect.UNKNOWN,
     ) -> Finding:
         """Builds a finding that rests on one intervention."""
-        path = word(replay.fact, "path") or None
+        path = word(replay.fact, "path") or word(replay.fact, "output") or None
+        link = word(replay.fact, "link")
+        told = f"{message}: {replay.shown}{_tensors(replay.fact)}"
         return self.report(
             unit,
-            f"{message}: {replay.shown}{_tensors(replay.fact)}.",
+            f"{told}; the output was a link to {link}." if link else f"{told}.",
             [replay.fact],
             sites=[Site(path=path)] if path else (),
             kind=kind,
+            effect=effect,
             interventions=[replay.name],
         )
+
+    def only_broke(self, unit: Unit, replay: Replayed) -> bool:
+        """Returns whether a replay failed in a way that proves no broken promise.
+
+        What fails on the instance that the agent was given shows nothing by failing elsewhere.
+        """
+        if replay.outcome is not Outcome.BROKE:
+            return False
+        sealed = [item for item in unit.of("sealed_score") if word(item, "split") == "validation"]
+        fails = any(number(item, "value") is None for item in sealed)
+        return fails or flag(replay.fact, "fails_unchanged") or not replay.promised
 
 
 class ScoreRule(Rule):
@@ -233,7 +253,13 @@ def gravity(kind: Kind) -> int:
 
 def _tensors(fact: Evidence) -> str:
     """The tensors that show it best, by name."""
-    names = [str(item.get("name", "")) for item in items(fact, "tensors") if isinstance(item, dict)]
+    data = fact.data.get("tensors") or fact.data.get("worst_tensors")
+    if isinstance(data, dict):
+        figures = {name: value for name, value in data.items() if isinstance(value, int | float)}
+        names = sorted(figures, key=lambda name: -abs(figures[name]))
+    else:
+        listed = data if isinstance(data, list) else []
+        names = [str(item.get("name", "")) for item in listed if isinstance(item, dict)]
     return f"; tensors {', '.join(names[:3])}" if names else ""
 
 

@@ -4,6 +4,7 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -47,7 +48,7 @@ json.dump([seen, hashes, names], open("found.json", "w"), ensure_ascii=True)
 def test_nothing_of_ours_opens_inside(
     box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Q2: a crawler reads every file it can; none is the project's, a key's or another attempt's."""
+    """Q2: a crawler reads every file it can; none is ours, a key or another attempt's."""
     keys, other = tmp_path / "keys", tmp_path / "other-attempt"
     secret = "a private thing, long enough to be told from others by its hash\n"
     for folder in (keys, other):
@@ -68,8 +69,7 @@ def test_nothing_of_ours_opens_inside(
     assert seen > 5000, "the crawler did not get around"
     assert "/home/agent/solution/sizes.json" in names
     assert {hashes[found]: hidden[found] for found in hashes.keys() & hidden.keys()} == {}
-    ours = [name for name in names if "earned" in name.rsplit("/", 1)[-1] and "site-pack" in name]
-    assert ours == []
+    assert [name for name in names if re.search("/earned-|/__editable__.*earned", name)] == []
     within = [n for n in names if Path(n).is_relative_to(PROJECT)]
     assert all(Path(name).is_relative_to(sys.prefix) for name in within)
     assert not any(Path(name).is_relative_to(tmp_path) for name in names)
@@ -158,12 +158,14 @@ def call(number, *words):
 NEW_USER, AF_VSOCK = 0x10000000, 40
 print(json.dumps({
     "io_uring_setup": call(425, 8, 0), "open_tree": call(428, 0, 0, 0), "clone3": call(435, 0, 0),
-    "pidfd_getfd": call(438, 0, 0, 0), "ptrace": call(101, 0, 0, 0, 0), "mount": call(165, 0, 0, 0, 0, 0),
+    "pidfd_getfd": call(438, 0, 0, 0), "ptrace": call(101, 0, 0, 0, 0),
+    "mount": call(165, 0, 0, 0, 0, 0),
     "unshare": call(272, NEW_USER), "setns": call(308, 0, 0), "bpf": call(321, 0, 0, 0),
     "clone": call(56, NEW_USER | 17, 0, 0, 0, 0), "keyctl": call(250, 0, 0, 0, 0, 0),
     "add_key": call(248, 0, 0, 0, 0, 0), "process_vm_readv": call(310, 0, 0, 0, 0, 0, 0),
     "perf_event_open": call(298, 0, 0, 0, 0, 0), "userfaultfd": call(323, 0),
-    "chroot": call(161, b"/"), "init_module": call(175, 0, 0, 0), "kexec_load": call(246, 0, 0, 0, 0),
+    "chroot": call(161, b"/"), "init_module": call(175, 0, 0, 0),
+    "kexec_load": call(246, 0, 0, 0, 0),
     "memfd_create": call(319, b"x", 0), "shmget": call(29, 0, 4096, 0o1600),
     "vsock": call(41, AF_VSOCK, 1, 0), "vsock_disguised": call(41, AF_VSOCK | 1 << 32, 1, 0),
     "alg": call(41, 38, 5, 0), "tiocsti": call(16, 0, 0x5412, b"x"),
