@@ -88,8 +88,8 @@ def run(
     """
     plan = Plan(mode.current(), cwd, readonly, writable, env, limits, cpus)
     layer.mkdir(parents=True, exist_ok=True)
-    with _scratch(layer) as scratch:
-        home = scratch / "home"
+    with scratch(layer) as folder:
+        home = folder / "home"
         plan.furnish(workspace, home)
         try:
             before = layers.record(home)
@@ -159,15 +159,15 @@ def _survivors(session: Session, watch: Watch) -> int:
 
 
 @contextmanager
-def _scratch(layer: Path) -> Iterator[Path]:
+def scratch(layer: Path) -> Iterator[Path]:
     """Yields a private folder on the layer's file system, so that results can be moved there.
 
     Its path shows in the mount table inside, so it says nothing about what the run is for.
     """
     common = Path(tempfile.gettempdir())
     beside = common if common.stat().st_dev == layer.stat().st_dev else layer.absolute().parent
-    scratch = Path(tempfile.mkdtemp(prefix="sandbox-", dir=beside))
+    folder = Path(tempfile.mkdtemp(prefix="sandbox-", dir=beside))
     try:
-        yield scratch
+        yield folder
     finally:
-        layers.remove(scratch)
+        layers.remove(folder)

@@ -56,6 +56,13 @@ def copy(workspace: Path, home: Path, owner: int | None) -> None:
         give(home, owner)
 
 
+def refill(workspace: Path, home: Path, owner: int | None) -> None:
+    """Puts a copy of `workspace` in the place of all that `home`, which stays itself, holds."""
+    for path in home.iterdir():
+        remove(path)
+    copy(workspace, home, owner)
+
+
 def give(path: Path, owner: int) -> None:
     """Hands a tree to the user id `owner`."""
     _command("chown", "-hRP", f"{owner}:{owner}", path)

@@ -142,7 +142,7 @@ def _possible() -> Mode:
             return mode
         said = said or done.stderr.decode(errors="replace").strip()[:200]
     raise SandboxUnavailable(
-        f"This machine does not let programs be isolated: {said}",
+        f"This machine does not let programs be isolated: {said or 'bubblewrap cannot start'}.",
         hint="Run as root, or allow user namespaces. `--unsafe` does without; the verdict says so.",
     )
 

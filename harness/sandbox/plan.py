@@ -42,8 +42,13 @@ class Plan:
                 layers.give(path, owner)
 
     @contextmanager
-    def started(self, home: Path, command: Sequence[str]) -> Iterator[tuple[Session, Path]]:
-        """Yields the session, ready to go, and its file system as we can see it."""
+    def started(
+        self, home: Path, command: Sequence[str], inherited: Sequence[int] = ()
+    ) -> Iterator[tuple[Session, Path]]:
+        """Yields the session, ready to go, and its file system as we can see it.
+
+        The command keeps the `inherited` descriptors.
+        """
         supervised = [
             mode.program("sh"),
             "-c",
@@ -64,7 +69,7 @@ class Plan:
                 given.enter_context(open(send, "wb"))
                 arguments, descriptors = self._arguments(home, send, given)
                 words = [*self._pin(), mode.bwrap(), "--args", str(arguments), "--", *supervised]
-                session = Session(words, pass_fds=descriptors, keep=keep)
+                session = Session(words, pass_fds=[*descriptors, *inherited], keep=keep)
             with session:
                 outside = session.isolated(told.read())
                 session.prepare()

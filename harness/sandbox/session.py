@@ -43,6 +43,11 @@ class Tail:
         if len(self._bytes) > 2 * self._keep + _CHUNK:
             del self._bytes[: -self._keep or None]
 
+    def clear(self) -> None:
+        """Begins anew."""
+        self._bytes.clear()
+        self.seen = 0
+
     def text(self) -> str:
         """Returns what was kept; bytes that are no UTF-8 are replaced."""
         return bytes(self._bytes[-self._keep :] if self._keep else b"").decode("utf-8", "replace")
