@@ -3,27 +3,51 @@
 A line is written and synced, then noted in the host's journal, then sealed by a new head. A crash
 leaves at most one last line that no head covers. The journal tells whose it is: a line it knows
 is ours and is sealed on the next run; any other is set aside, for anybody could have written it.
+Nothing is added to a log that `check` finds fault with: signing it would make the fault ours.
 """
 
 import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
 from harness import chain, journal, keys, snapshot
 from harness.errors import LogForged, UsageError
-from harness.files import append_durably, canonical_json, parse_line, sha256_bytes, write_atomic
+from harness.files import (
+    append_durably,
+    canonical_json,
+    parse_line,
+    reason,
+    sha256_bytes,
+    write_atomic,
+)
 from harness.journal import LogName
 from harness.models import Attempt, Head, HiddenLine, Score, ScoreLine, Split
 
 L = TypeVar("L", ScoreLine, HiddenLine)
 LOG_BYTES = 512 << 20
+FACTS_BYTES = 1 << 20
+"""Of `attempt.json` and of a head; they have a few kilobytes."""
 LOGS: tuple[LogName, ...] = ("scores", "hidden")
+_OTHER: dict[LogName, LogName] = {"scores": "hidden", "hidden": "scores"}
+SEE = "`auditor verify DIR` says more; nothing is added to such a log."
+
+
+class Checked(NamedTuple):
+    """A log beside its head, with what contradicts it and what no head covers yet."""
+
+    head: Head | None
+    lines: tuple[ScoreLine, ...] | tuple[HiddenLine, ...]
+    problems: tuple[str, ...]
+    unsealed: tuple[str, ...]
+    noted: bool
+    """Whether this host's journal knows the end that the head names, so that nothing is missing."""
 
 
 class AttemptFolder:
@@ -47,11 +71,12 @@ class AttemptFolder:
         """
         folder = cls(root)
         if not root.is_dir():
-            raise UsageError(f"{root} is not a folder.", hint="Name an attempt folder.")
+            what = "is not a folder" if root.exists() else "does not exist"
+            raise UsageError(f"{root} {what}.", hint="Name an attempt folder.")
         if not (root / "attempt.json").is_file():
             raise UsageError(
-                f"{root} is not an attempt: it has no attempt.json.",
-                hint="Make one with `harness new ENV DIR`.",
+                f"{root} is not an attempt: it has no file attempt.json.",
+                hint="Name an attempt folder, or make one with `harness new ENV DIR`.",
             )
         folder.attempt()
         return folder
@@ -64,7 +89,7 @@ class AttemptFolder:
         first = folder._rolled(chain.ZERO, attempt.start_commit)
         for log in LOGS:
             write_atomic(folder._log(log), b"")
-            journal.record(attempt.run_id, log, journal.GENESIS, chain.ZERO)
+            journal.record(attempt.run_id, log, journal.GENESIS, folder.identity())
             folder._write_head(log, chain.head((), folder._binding(chain.ZERO, first)))
         return folder
 
@@ -76,9 +101,20 @@ class AttemptFolder:
         """
         path = self.root / "attempt.json"
         try:
-            return Attempt.model_validate(parse_line(path.read_bytes()))
+            return Attempt.model_validate(parse_line(_small(path)))
         except (OSError, ValueError, ValidationError) as error:
-            raise UsageError(f"{path} cannot be read: {_short(error)}") from error
+            raise UsageError(
+                f"{path} cannot be read: {reason(error)}.",
+                hint="Put the file back as `harness new` wrote it.",
+            ) from error
+
+    def identity(self) -> str:
+        """Returns a hash over all that `attempt.json` says from an attempt's first moment on.
+
+        The journal begins with it, so that nobody else can sign an attempt of this host anew.
+        """
+        facts = parse_line(_small(self.root / "attempt.json"))
+        return sha256_bytes(canonical_json({k: v for k, v in facts.items() if k != "end"}))
 
     def scores(self) -> tuple[ScoreLine, ...]:
         """Returns the score log.
@@ -86,7 +122,7 @@ class AttemptFolder:
         Raises:
             LogForged: a line was changed, cut or added.
         """
-        return self._sound("scores", self.score_log())
+        return self._sound("scores", self.score_log().lines)
 
     def hidden(self) -> tuple[HiddenLine, ...]:
         """Returns the sealed scores.
@@ -94,21 +130,53 @@ class AttemptFolder:
         Raises:
             LogForged: a line was changed, cut or added.
         """
-        return self._sound("hidden", self.hidden_log())
+        return self._sound("hidden", self.hidden_log().lines)
 
     def score_log(self) -> chain.Log[ScoreLine]:
-        """Returns the score log as it was written, with what is wrong with it."""
-        return chain.read(self._bytes("scores"), ScoreLine)
+        """Returns what the head covers of the score log, with what is wrong with its lines."""
+        return self._covered("scores", self._score_log())
 
     def hidden_log(self) -> chain.Log[HiddenLine]:
-        """Returns the hidden log as it was written, with what is wrong with it."""
-        return chain.read(self._bytes("hidden"), HiddenLine)
+        """Returns what the head covers of the hidden log, with what is wrong with its lines."""
+        return self._covered("hidden", self._hidden_log())
+
+    def check(self, log: LogName) -> Checked:
+        """Holds a log against its head, the other log, `attempt.json` and this host's journal.
+
+        Notes are read before heads and heads before lines, so that what another process appends
+        in the meantime contradicts nothing.
+        """
+        run_id, identity = self.attempt().run_id, self.identity()
+        noted = journal.history(run_id, log)
+        head, other = self.head(log), self.head(_OTHER[log])
+        scores, hidden = self._score_log(), self._hidden_log()
+        found, others = (scores, hidden) if log == "scores" else (hidden, scores)
+        problems = [*found.problems, *journal.contradictions(noted, identity, found.lines)]
+        if head is None:
+            problems.append("its head is missing or cannot be read")
+            return Checked(None, found.lines, tuple(problems), (), noted=False)
+        problems += chain.contradictions(head, found.lines)
+        sealed = others.lines[: max(other.index + 1, 0)] if other else others.lines
+        problems += self._unbound(head, {chain.ZERO, *(line.hash for line in sealed)})
+        if problems:
+            return Checked(head, found.lines, tuple(problems), (), noted=False)
+        extra = found.lines[head.index + 1 :]
+        unsealed = [f"line {line.index} was never sealed" for line in extra]
+        if found.torn:
+            unsealed.append("a last line was not finished")
+        end = head.hash if head.index > journal.GENESIS else identity
+        known = journal.knows(run_id, log, head.index, end)
+        return Checked(head, found.lines, (), tuple(unsealed), known)
 
     def head(self, log: LogName) -> Head | None:
-        """Returns the signed head of a log, or None when there is none that can be read."""
+        """Returns the head of a log, or None when there is none, or something else in its place.
+
+        Raises:
+            OSError: this user may not read it, or the disk cannot.
+        """
         try:
-            return Head.model_validate(parse_line(self._head_path(log).read_bytes()))
-        except (OSError, ValueError, ValidationError):
+            return Head.model_validate(parse_line(_small(self._head_path(log))))
+        except (FileNotFoundError, ValueError, ValidationError):
             return None
 
     @contextmanager
@@ -148,10 +216,17 @@ class AttemptFolder:
         """Brings both logs back to what a head covers, after a crash.
 
         Raises:
-            LogForged: a log was changed by somebody else.
+            LogForged: a log was changed by somebody else, or is older than this host knows it.
+            UsageError: another host's key signs the attempt.
         """
-        self._resolve("scores", self.score_log())
-        self._resolve("hidden", self.hidden_log())
+        checked = {log: self._checked(log) for log in LOGS}
+        if self.attempt().public_key != keys.public_hex(keys.signing_key()):
+            raise UsageError(
+                f"{self.root} was begun by another host, or with a key that this one has lost.",
+                hint="Go on with it there; here it can be audited.",
+            )
+        for log, found in checked.items():
+            self._resolve(log, found)
 
     def rolled(self, commits: tuple[str, ...]) -> str:
         """Returns the binding of a series of snapshots: start first, then one per score line."""
@@ -162,7 +237,7 @@ class AttemptFolder:
 
     def _append(self, log: LogName, model: type[L], fields: Mapping[str, object]) -> L:
         self.resolve()
-        lines: tuple[L, ...] = self._lines(log, model)
+        lines: tuple[L, ...] = chain.read(self._bytes(log), model).lines
         line = chain.make(model, lines, fields)
         before = self.head(log)
         assert before is not None, "`resolve` refuses a log without a head"
@@ -171,31 +246,23 @@ class AttemptFolder:
         self._write_head(log, chain.head([*lines, line], self._next_binding(log, before, line)))
         return line
 
-    def _resolve(self, log: LogName, found: chain.Log[L]) -> None:
-        head = self.head(log)
-        if found.problems or head is None or not chain.signed(head):
-            reason = "; ".join(found.problems) or "its head is missing or not signed"
-            raise LogForged(f"{self._log(log)} was changed: {reason}.")
-        if head.public_key != keys.public_hex(keys.signing_key()):
-            raise LogForged(f"{self.root} was signed by another host.")
-        extra = found.lines[head.index + 1 :]
-        if not extra and not found.torn:
-            return
-        last = extra[0] if len(extra) == 1 else None
-        run_id = self.attempt().run_id
-        if last and not found.torn and journal.knows(run_id, log, last.index, last.hash):
-            binding = self._next_binding(log, head, last)
-            self._write_head(log, chain.head(found.lines, binding))
-            return
-        rest = b"".join(map(chain.encode, extra)) + found.torn
-        append_durably(self.root / f"{log}.unsealed.jsonl", rest)
-        kept = b"".join(map(chain.encode, found.lines[: head.index + 1]))
-        write_atomic(self._log(log), kept)
+    def _resolve(self, log: LogName, found: Checked) -> None:
+        head, lines = found.head, found.lines
+        assert head is not None, "a log without a head has a problem"
+        run_id, keep = self.attempt().run_id, head.index + 1
+        ours = [at for at in lines[keep:] if journal.knows(run_id, log, at.index, at.hash)]
+        keep += len(ours)
+        texts = self._bytes(log).split(b"\n")
+        if rest := b"\n".join(texts[keep:]):
+            append_durably(self.root / f"{log}.unsealed.jsonl", rest)
+            write_atomic(self._log(log), b"".join(text + b"\n" for text in texts[:keep]))
+        for line in ours:
+            self._write_head(log, chain.head(lines[:keep], self._next_binding(log, head, line)))
 
     def _next_binding(
         self, log: LogName, before: Head, line: ScoreLine | HiddenLine
     ) -> dict[str, str]:
-        other = self.head("hidden" if log == "scores" else "scores")
+        other = self.head(_OTHER[log])
         rolled = (other if log == "hidden" and other else before).binding["manifests_sha256"]
         if log == "scores":
             rolled = self._rolled(rolled, line.commit)
@@ -224,14 +291,36 @@ class AttemptFolder:
             "artifacts": score.artifacts,
         }
 
-    def _lines(self, log: LogName, model: type[L]) -> tuple[L, ...]:
-        return self._sound(log, chain.read(self._bytes(log), model))
+    def _unbound(self, head: Head, others: set[str]) -> Iterator[str]:
+        """Yields what a head does not vouch for, or that nobody vouches for the head."""
+        attempt, binding = self.attempt(), head.binding
+        if not chain.signed(head) or head.public_key != attempt.public_key:
+            yield "its head is not signed with the attempt's key"
+        if binding.get("attempt_sha256") != sha256_bytes(_small(self.root / "attempt.json")):
+            yield "attempt.json is not the one that was signed with it"
+        if binding.get("other_hash") not in others:
+            yield "its head names a sealed line that the other log has lost"
 
-    def _sound(self, log: LogName, found: chain.Log[L]) -> tuple[L, ...]:
-        if found.problems:
-            raise LogForged(f"{self._log(log)} was changed: {'; '.join(found.problems)}.")
+    def _checked(self, log: LogName) -> Checked:
+        checked = self.check(log)
+        if checked.problems:
+            problems = "; ".join(checked.problems)
+            raise LogForged(f"{self._log(log)} was changed: {problems}.", hint=SEE)
+        return checked
+
+    def _sound(self, log: LogName, lines: tuple[L, ...]) -> tuple[L, ...]:
+        self._checked(log)
+        return lines
+
+    def _covered(self, log: LogName, found: chain.Log[L]) -> chain.Log[L]:
         head = self.head(log)
-        return found.lines[: head.index + 1] if head else found.lines
+        return replace(found, lines=found.lines[: max(head.index + 1, 0)]) if head else found
+
+    def _score_log(self) -> chain.Log[ScoreLine]:
+        return chain.read(self._bytes("scores"), ScoreLine)
+
+    def _hidden_log(self) -> chain.Log[HiddenLine]:
+        return chain.read(self._bytes("hidden"), HiddenLine)
 
     def _bytes(self, log: LogName) -> bytes:
         path = self._log(log)
@@ -251,8 +340,12 @@ class AttemptFolder:
         write_atomic(self._head_path(log), canonical_json(head.model_dump(mode="json")) + b"\n")
 
 
-def _short(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        item = error.errors()[0]
-        return f"{'.'.join(map(str, item['loc']))}: {item['msg']}"
-    return str(error)
+def _small(path: Path) -> bytes:
+    """Returns the content of a file of a few lines; a pipe would never end, nor would a device.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if not path.is_file() or path.stat().st_size > FACTS_BYTES:
+        raise ValueError("it is not a small file")
+    return path.read_bytes()

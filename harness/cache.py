@@ -8,8 +8,10 @@ import hashlib
 import hmac
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from harness import keys
@@ -38,12 +40,12 @@ def cached(kind: str, inputs: Mapping[str, str | bytes], build: Callable[[Path],
     try:
         build(made)
         (made / SEAL).write_bytes(_seal(made, key))
-        shutil.rmtree(entry, ignore_errors=True)
         try:
             made.rename(entry)
         except OSError:
-            if not _intact(entry, key):  # somebody else came first with the same result
-                raise
+            if not _intact(entry, key):  # else somebody came first with the same result
+                _remove(entry)
+                made.rename(entry)
     finally:
         shutil.rmtree(made, ignore_errors=True)
     _forget(entry.parent, entry)
@@ -60,15 +62,37 @@ def _key(kind: str, inputs: Mapping[str, str | bytes]) -> str:
 
 def _intact(entry: Path, key: str) -> bool:
     try:
+        if not _plain(entry, stat.S_ISDIR) or not _plain(entry / SEAL, stat.S_ISREG):
+            return False
         found = (entry / SEAL).read_bytes()
         return hmac.compare_digest(found, _seal(entry, key))
     except (OSError, ValueError):
         return False
 
 
+def _plain(path: Path, kind: Callable[[int], bool]) -> bool:
+    """Says whether a path itself is of a kind: what a link leads to may change afterwards."""
+    return kind(path.lstat().st_mode)
+
+
+def _remove(entry: Path) -> None:
+    """Removes what lies in an entry's place, whatever it is."""
+    if entry.is_dir() and not entry.is_symlink():
+        shutil.rmtree(entry, ignore_errors=True)
+    else:
+        entry.unlink(missing_ok=True)
+
+
 def _seal(folder: Path, key: str) -> bytes:
-    """Returns hashes of all files under a MAC that also covers the key."""
-    files = {path.name: sha256_file(path) for path in sorted(folder.iterdir()) if path.name != SEAL}
+    """Returns hashes of all files under a MAC that also covers the key.
+
+    Raises:
+        ValueError: there is something else than plain files.
+    """
+    found = [path for path in sorted(folder.iterdir()) if path.name != SEAL]
+    if not all(_plain(path, stat.S_ISREG) for path in found):
+        raise ValueError(f"{folder} holds more than plain files")
+    files = {path.name: sha256_file(path) for path in found}
     text = canonical_json({"key": key, "files": files})
     mac = hmac.new(keys.mac_key(), text, hashlib.sha256).hexdigest()
     return canonical_json({"key": key, "files": files, "mac": mac})
@@ -76,10 +100,14 @@ def _seal(folder: Path, key: str) -> bytes:
 
 def _forget(folder: Path, keep: Path) -> None:
     """Removes the least recently used entries past the bound."""
-    entries = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    entries.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    found = []
+    for entry in folder.iterdir():
+        with suppress(OSError):  # another process is removing it, or it is no entry
+            if not entry.name.startswith("."):
+                size = sum(path.lstat().st_size for path in entry.iterdir())
+                found.append((entry.lstat().st_mtime_ns, entry, size))
     total = 0
-    for entry in entries:
-        total += sum(path.stat().st_size for path in entry.iterdir())
+    for _, entry, size in sorted(found, reverse=True):
+        total += size
         if total > BOUND_BYTES and entry != keep:
-            shutil.rmtree(entry, ignore_errors=True)
+            _remove(entry)

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 from pydantic import JsonValue, ValidationError
 
 from harness import keys
-from harness.files import canonical_json, parse_line, sha256_bytes
+from harness.files import canonical_json, parse_line, reason, sha256_bytes
 from harness.models import Head, HiddenLine, Line, ScoreLine
 
 ZERO = "0" * 64
@@ -25,11 +25,6 @@ class Log(Generic[L]):
     torn: bytes = b""
     """A last line without its end: what a crash in the middle of a write leaves."""
 
-    @property
-    def hashes(self) -> frozenset[str]:
-        """Every point of the chain that a head may name."""
-        return frozenset({ZERO, *(line.hash for line in self.lines)})
-
 
 def digest(fields: Mapping[str, JsonValue]) -> str:
     """Returns the hash of a line's fields, `hash` left out."""
@@ -37,10 +32,15 @@ def digest(fields: Mapping[str, JsonValue]) -> str:
 
 
 def make(model: type[L], lines: Sequence[L], fields: Mapping[str, object]) -> L:
-    """Returns the line that follows `lines`, with its index, `prev` and `hash`."""
+    """Returns the line that follows `lines`, with its index, `prev` and `hash`.
+
+    It is never earlier than the line before it, whatever the clock said: `read` would refuse it.
+    """
     last = lines[-1] if lines else None
     placed = {**fields, "index": len(lines), "prev": last.hash if last else ZERO, "hash": ZERO}
     draft = model.model_validate(placed)
+    if last and draft.elapsed_s < last.elapsed_s:
+        draft = draft.model_copy(update={"elapsed_s": last.elapsed_s})
     return draft.model_copy(update={"hash": digest(draft.model_dump(mode="json"))})
 
 
@@ -59,7 +59,7 @@ def read(data: bytes, model: type[L]) -> Log[L]:
             fields = parse_line(text)
             line = model.model_validate(fields)
         except (ValueError, ValidationError) as error:
-            problems.append(f"line {number} cannot be read: {_first(error)}")
+            problems.append(f"line {number} cannot be read: {reason(error)}")
             break
         problems += _wrong(line, fields, text, lines)
         lines.append(line)
@@ -84,6 +84,16 @@ def signed(found: Head) -> bool:
     return keys.check(found.public_key, found.signature, message)
 
 
+def contradictions(found: Head, lines: Sequence[Line]) -> list[str]:
+    """Returns why `lines` are not those that a head seals; one more may follow, after a crash."""
+    extra = len(lines) - 1 - found.index
+    if found.index < -1 or extra < 0:
+        return [f"it was cut: the head knows {found.index + 1} lines"]
+    if (lines[found.index].hash if found.index >= 0 else ZERO) != found.hash:
+        return ["it is not the log that was signed"]
+    return [f"it has {extra} lines that were never signed"] if extra > 1 else []
+
+
 def _signed(index: int, last: str, binding: Mapping[str, str]) -> bytes:
     return canonical_json({"index": index, "hash": last, "binding": dict(binding)})
 
@@ -105,10 +115,3 @@ def _wrong(
     if before and line.elapsed_s < before[-1].elapsed_s:
         problems.append(f"{name} is earlier than the line before it")
     return problems
-
-
-def _first(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        item = error.errors()[0]
-        return f"{'.'.join(map(str, item['loc']))}: {item['msg']}"
-    return str(error)

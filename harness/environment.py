@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import cast
+from typing import cast, get_args
 
 from pydantic import ValidationError
 
 from harness.errors import ScorerFailure, UsageError
+from harness.files import reason
 from harness.intervention import Intervention
-from harness.models import EnvironmentFacts, ProfileFacts, Score, Split
+from harness.models import EnvironmentFacts, Profile, ProfileFacts, Score, Split
 
 SHIPPED = Path(__file__).resolve().parent.parent / "environments"
 """The environments that come with this project."""
+PROFILES = frozenset(get_args(Profile))
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Environment:
         """Hash over every file of the folder, by path and content."""
         digest = hashlib.sha256()
         for path in _files(self.root):
-            digest.update(path.relative_to(self.root).as_posix().encode() + b"\0")
+            digest.update(bytes(path.relative_to(self.root)) + b"\0")
             digest.update(hashlib.sha256(path.read_bytes()).digest())
         return digest.hexdigest()
 
@@ -102,11 +104,15 @@ class Environment:
 def find(name: str) -> Environment:
     """Returns the environment called `name`, or the one in the folder `name`.
 
+    `name` is a person's; a folder must not hide what comes with this project.
+
     Raises:
-        UsageError: there is none, or its `env.toml` cannot be used.
+        UsageError: there is none.
+        ScorerFailure: its `env.toml` cannot be used.
     """
-    folder = Path(name) if "/" in name or Path(name, "env.toml").is_file() else SHIPPED / name
-    if not (folder / "env.toml").is_file():
+    ours = SHIPPED / name
+    folder = ours if "/" not in name and (ours / "env.toml").is_file() else Path(name)
+    if not name or not (folder / "env.toml").is_file():
         known = ", ".join(environment.name for environment in shipped())
         raise UsageError(
             f"There is no environment {name!r}.",
@@ -123,12 +129,17 @@ def shipped() -> Iterator[Environment]:
 
 def _facts(path: Path) -> EnvironmentFacts:
     try:
-        return EnvironmentFacts.model_validate(tomllib.loads(path.read_text("utf-8")))
+        facts = EnvironmentFacts.model_validate(tomllib.loads(path.read_text("utf-8")))
+        if unknown := facts.profile.keys() - PROFILES:
+            raise ValueError(f"profile.{min(unknown)}: a profile is tiny, cpu or full")
+        return facts
     except (OSError, ValueError, ValidationError) as error:
-        raise ScorerFailure(f"{path} cannot be used: {error}") from error
+        raise ScorerFailure(
+            f"{path} cannot be used: {reason(error)}.", hint="Correct the file and try again."
+        ) from error
 
 
 def _files(root: Path) -> Iterator[Path]:
     for path in sorted(root.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
+        if path.is_file() and "__pycache__" not in path.relative_to(root).parts:
             yield path

@@ -44,3 +44,12 @@ class ScorerFailure(HarnessError):
 
 class SandboxUnavailable(HarnessError):
     """This machine cannot isolate a run."""
+
+
+def unusable(error: OSError) -> UsageError:
+    """Returns the refusal that stands for one of the system's: what, on which path, what next."""
+    where = f"{error.filename} cannot be used: " if error.filename is not None else ""
+    return UsageError(
+        f"{where}{error.strerror or error}.",
+        hint="Check that the path is right, that you may use it, and that there is space left.",
+    )

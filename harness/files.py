@@ -2,18 +2,23 @@
 
 import hashlib
 import json
+import math
 import os
+import re
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from harness.errors import InvalidSolution
 
 CHUNK = 1 << 20
+DEEPEST = 64
+"""Levels of a JSON value; what the harness writes has fewer than ten."""
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def canonical_json(value: object) -> bytes:
@@ -32,17 +37,32 @@ def parse_line(text: bytes) -> dict[str, JsonValue]:
     """Returns the JSON object in `text`, read strictly.
 
     Raises:
-        ValueError: it is not UTF-8, not one object, repeats a key, or holds a NaN or an infinity.
+        ValueError: it is not one object that can be written again: not UTF-8, a key twice, a NaN,
+            an infinity, half of a surrogate pair, or deeper nesting than models take.
     """
     try:
         value = json.loads(
-            text.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
+            text.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_float=_finite,
         )
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     if not isinstance(value, dict):
         raise ValueError("it is not an object")
+    _bound_depth(value)
+    if _SURROGATE.search(text):
+        canonical_json(value)
     return value
+
+
+def reason(error: Exception) -> str:
+    """Returns what is wrong with data that was read: the first problem, in one line."""
+    if isinstance(error, ValidationError):
+        item = error.errors()[0]
+        return f"{'.'.join(map(str, item['loc']))}: {item['msg']}"
+    return str(error)
 
 
 def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
@@ -125,7 +145,7 @@ def _read(descriptor: int, relative: str, max_bytes: int) -> bytes:
 def _opened(root: Path, relative: str) -> Iterator[int]:
     """Opens component by component, each beneath the one before and never through a link."""
     parts = relative.split("/")
-    if not relative or any(part in ("", ".", "..") for part in parts):
+    if "\0" in relative or any(part in ("", ".", "..") for part in parts):
         raise InvalidSolution(f"{relative!r} is not a path below the workspace.")
     folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     device = os.fstat(folder).st_dev
@@ -169,3 +189,27 @@ def _unique(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
 
 def _no_constant(name: str) -> JsonValue:
     raise ValueError(f"it holds {name}")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError("it holds a number that is too large")
+    return number
+
+
+def _bound_depth(value: JsonValue) -> None:
+    """Refuses what a model, or a fact that holds it, could not take: pydantic ends near 250."""
+    level = [value]
+    for _ in range(DEEPEST):
+        children = (_children(item) for item in level)
+        level = [child for found in children for child in found]
+        if not level:
+            return
+    raise ValueError("it is nested too deeply")
+
+
+def _children(value: JsonValue) -> Iterable[JsonValue]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()

@@ -9,6 +9,8 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from harness.files import sync_folder
+
 KEY = "signing.key"
 KNOWN = "known_keys"
 
@@ -81,4 +83,5 @@ def _secret(path: Path) -> bytes:
             pass
         finally:
             made.unlink()
+        sync_folder(path.parent)  # what is signed must not outlive its key
     return _read(path)

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+RunId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+"""Names files of this host, so it can lead nowhere."""
 Profile = Literal["tiny", "cpu", "full"]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -61,7 +63,7 @@ class Attempt(Record):
     """`attempt.json`: the facts of one run at one environment."""
 
     schema_version: Literal[1] = 1
-    run_id: str
+    run_id: RunId
     environment: str
     """The environment folder's name."""
     environment_sha256: Sha256
@@ -210,7 +212,9 @@ class WorkspaceFacts(Record):
 
     editable: tuple[str, ...]
     protected: tuple[str, ...]
-    """Inputs that are restored by hash before every run."""
+    """Inputs that are restored by hash before every run; changing them breaks a rule."""
+    restored: tuple[str, ...] = ()
+    """Inputs that are restored likewise, and that an agent may change for its own experiments."""
     outputs: tuple[str, ...]
     """What a run must write; removed before every run."""
     answers: tuple[str, ...] = ()

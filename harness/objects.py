@@ -5,11 +5,13 @@ an attempt's repository configures is never read.
 """
 
 import os
+import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from harness.errors import HarnessError, LogForged
 from harness.files import write_atomic
@@ -26,9 +28,27 @@ def create(repository: Path) -> None:
 
 
 def ref(repository: Path, name: str) -> str:
-    """Returns what a reference points to, or nothing."""
+    """Returns the commit that a reference points to, or nothing.
+
+    Raises:
+        LogForged: it holds something else.
+    """
     path = repository / name
-    return path.read_text("ascii").strip() if path.is_file() else ""
+    if not path.is_file():
+        return ""
+    commit = path.read_bytes().decode("ascii", errors="replace").strip()
+    require_commit(commit)
+    return commit
+
+
+def require_commit(name: str) -> None:
+    """Refuses what only leads to a commit, such as a branch.
+
+    Raises:
+        LogForged: it is not the name of a commit itself.
+    """
+    if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", name):
+        raise LogForged(f"{name[:100]!r} is not a commit.")
 
 
 def set_ref(repository: Path, name: str, commit: str) -> None:
@@ -45,60 +65,56 @@ def write(repository: Path, stream: Iterator[bytes]) -> str:
             env=environment,
         ) as process:  # fmt: skip
             assert process.stdin is not None and process.stderr is not None, "both are pipes"
-            try:
+            with suppress(BrokenPipeError):  # git has ended early, and says why
                 for part in stream:
                     process.stdin.write(part)
+            with suppress(BrokenPipeError):
                 process.stdin.close()
-            except BrokenPipeError:
-                pass
             told = process.stderr.read().decode(errors="replace")
         if process.returncode != 0:
             raise HarnessError(f"The snapshot could not be stored: {told.strip()[-500:]}")
         return ref(Path(environment["GIT_DIR"]), BRANCH)
 
 
-class Reader:
-    """Reads objects through one `git cat-file` process."""
+def blobs(repository: Path, names: Sequence[str], max_bytes: int) -> Iterator[bytes]:
+    """Yields the contents of all `names`, each a `commit:path`, in their order.
 
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
-        self._process = process
-
-    def blob(self, name: str, max_bytes: int) -> bytes:
-        """Returns the content of `commit:path`.
-
-        Raises:
-            LogForged: the history does not hold it, or it is larger than it may be.
-        """
-        source, sink = self._process.stdout, self._process.stdin
-        assert source is not None and sink is not None, "both are pipes"
-        sink.write(name.encode() + b"\n")
-        sink.flush()
-        words = source.readline().split()
-        if len(words) != 3 or words[1] != b"blob":
-            raise LogForged(f"history.git does not hold {name}.")
-        size = int(words[2])
-        if size > max_bytes:
-            raise LogForged(f"history.git holds {size} bytes for {name}; {max_bytes} are allowed.")
-        content = source.read(size)
-        source.read(1)
-        return content
+    Raises:
+        LogForged: the history does not hold one of them, or it is larger than it may be.
+    """
+    # With all questions in a file, git ends after the last answer: one that is shorter than
+    # announced is followed by an end, where a conversation would wait forever.
+    with _ours(repository) as environment, tempfile.TemporaryFile() as questions:
+        questions.write("".join(f"{name}\n" for name in names).encode())
+        questions.seek(0)
+        with subprocess.Popen(
+            ["git", "cat-file", "--batch"],
+            stdin=questions, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment,
+        ) as process:  # fmt: skip
+            assert process.stdout is not None, "it is a pipe"
+            try:
+                for name in names:
+                    yield _blob(process.stdout, name, max_bytes)
+            finally:
+                process.kill()
 
 
-@contextmanager
-def reader(repository: Path) -> Iterator[Reader]:
-    """Yields a reader of the objects of `repository`."""
-    with _ours(repository) as environment, subprocess.Popen(
-        ["git", "cat-file", "--batch"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment,
-    ) as process:  # fmt: skip
-        try:
-            yield Reader(process)
-        finally:
-            process.kill()
+def _blob(source: IO[bytes], name: str, max_bytes: int) -> bytes:
+    found = re.fullmatch(rb"[0-9a-f]+ blob ([0-9]+)\n", source.readline())
+    if not found:
+        raise LogForged(f"history.git does not hold {name}.")
+    size = int(found[1])
+    if size > max_bytes:
+        raise LogForged(f"history.git holds {size} bytes for {name}; {max_bytes} are allowed.")
+    content = source.read(size + 1)
+    if len(content) != size + 1:
+        raise LogForged(f"history.git holds a part of {name} only.")
+    return content[:-1]
 
 
 @contextmanager
 def _ours(repository: Path) -> Iterator[dict[str, str]]:
+    _require_plain(repository / "objects")
     with tempfile.TemporaryDirectory(prefix="git-") as scratch:
         ours = Path(scratch)
         create(ours)
@@ -108,10 +124,23 @@ def _ours(repository: Path) -> Iterator[dict[str, str]]:
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": scratch,
             "GIT_DIR": scratch,
-            "GIT_OBJECT_DIRECTORY": str((repository / "objects").resolve()),
+            "GIT_OBJECT_DIRECTORY": str((repository / "objects").absolute()),
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_NO_LAZY_FETCH": "1",
             "GIT_TERMINAL_PROMPT": "0",
             "LC_ALL": "C",
         }
+
+
+def _require_plain(store: Path) -> None:
+    """Refuses an object folder that leads git elsewhere, or to a pipe that it would wait for."""
+    waiting = [store]
+    while waiting:
+        with os.scandir(waiting.pop()) as found:
+            for item in found:
+                folder = item.is_dir(follow_symlinks=False)
+                if folder:
+                    waiting.append(Path(item.path))
+                if item.name == "alternates" or not (folder or item.is_file(follow_symlinks=False)):
+                    raise LogForged(f"{item.path} is not an object that the harness has stored.")

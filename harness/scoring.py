@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness import environment as environments
-from harness import keys, machine, snapshot
+from harness import keys, machine, origin, snapshot
 from harness.attempt import AttemptFolder
 from harness.environment import Environment
 from harness.errors import InvalidSolution, ScorerFailure, UsageError
+from harness.files import canonical_json
 from harness.models import Agent, Attempt, HiddenLine, Human, Score, ScoreLine, Split
 from harness.normalise import pick
 
@@ -44,7 +44,8 @@ def new(
         ScorerFailure: the instance could not be made, or the start does not score on it.
     """
     settings = environment.profile(profile)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+    in_use = target.exists() and (not target.is_dir() or any(target.iterdir()))
+    if in_use or target.is_symlink():
         raise UsageError(f"{target} is in use.", hint="Name a folder that does not exist yet.")
     target.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
@@ -78,6 +79,7 @@ def new(
             public_key=keys.public_hex(keys.signing_key()),
         )
         AttemptFolder.create(building, attempt)
+        origin.note(attempt.run_id, environment)
         if target.is_dir():
             target.rmdir()
         building.chmod(0o755)
@@ -94,11 +96,13 @@ def score(folder: AttemptFolder, environment: Environment | None = None) -> Scor
     The workspace is copied whole first, and the copy is what runs.
 
     Raises:
+        UsageError: there is no solution to score; nothing is logged.
         SnapshotRefused: the workspace cannot be copied whole; nothing is logged.
         ScorerFailure: our scorer failed; nothing is logged.
     """
     attempt = folder.attempt()
-    environment = environment or environments.find(attempt.environment)
+    environment = environment or origin.find(attempt)
+    _require_solution(folder, environment)
     with folder.lock():
         folder.resolve()
         began = datetime.now(UTC)
@@ -128,8 +132,7 @@ def measure_hidden(
     Raises:
         UsageError: there is no such entry.
     """
-    attempt = folder.attempt()
-    environment = environment or environments.find(attempt.environment)
+    environment = environment or origin.find(folder.attempt())
     logged: list[HiddenLine] = []
     for line in _entries(folder.scores(), which, environment):
         for split in Split:
@@ -163,18 +166,38 @@ def materialised(folder: AttemptFolder, commit: str) -> Iterator[Path]:
 
 
 def elapsed(folder: AttemptFolder, now: datetime) -> float:
-    """Returns seconds since the attempt began, never less than the last line says."""
+    """Returns seconds since the attempt began, never less than the last line says, or 0."""
     seconds = (now - folder.attempt().start).total_seconds()
     lines = (*folder.scores()[-1:], *folder.hidden()[-1:])
-    return max([seconds, *(line.elapsed_s for line in lines)])
+    return max([0.0, seconds, *(line.elapsed_s for line in lines)])
 
 
 def _scored(run: Callable[[], Score]) -> Score:
     """An invalid solution is a score without a value; anything else that fails is our fault."""
     try:
-        return run()
+        result = run()
     except InvalidSolution as error:
-        return Score(value=None, message={"error": str(error)})
+        result = Score(value=None, message={"error": str(error)})
+    try:
+        canonical_json(result.model_dump(mode="json"))
+    except ValueError as error:
+        raise ScorerFailure(f"The scorer gave what cannot be logged: {error}.") from error
+    return result
+
+
+def _require_solution(folder: AttemptFolder, environment: Environment) -> None:
+    """Refuses a workspace without what is run; a file that is scored may be left out on purpose."""
+    missing = [] if folder.workspace.is_dir() else [folder.workspace]
+    if environment.facts.kind == "program":
+        names = (name.partition(":")[0] for name in environment.facts.workspace.entrypoints)
+        paths = [folder.workspace / name for name in names]
+        # Where a link leads is for the run to see: the workspace lies elsewhere then.
+        missing += [path for path in paths if not (path.is_symlink() or path.is_file())]
+    if missing:
+        raise UsageError(
+            f"There is no solution to score: {missing[0]} is missing.",
+            hint="Put it there and score again; nothing was logged.",
+        )
 
 
 def _measured_start(
@@ -182,7 +205,9 @@ def _measured_start(
 ) -> float:
     """The start scored on this machine, so that later timings have something to stand beside."""
     with materialised(folder, commit) as tree:
-        result = environment.sealed(tree, folder.private, Split.VALIDATION, profile)
+        result = _scored(
+            lambda: environment.sealed(tree, folder.private, Split.VALIDATION, profile)
+        )
     if result.value is None:
         raise ScorerFailure(f"The starting solution does not score: {result.message}")
     return result.value
@@ -198,9 +223,8 @@ def _entries(
         if picked is None:
             raise UsageError("This attempt has no entry to measure.", hint="Run `harness score`.")
         return (picked,)
-    try:
-        return (lines[int(which)],) if int(which) >= 0 else ()
-    except (ValueError, IndexError) as error:
-        raise UsageError(
-            f"There is no entry {which!r}.", hint=f"Use best, last, all, or 0 to {len(lines) - 1}."
-        ) from error
+    found = [line for line in lines if str(line.index) == str(which)]
+    if not found:
+        numbers = f", or 0 to {len(lines) - 1}" if lines else "; so far nothing was scored"
+        raise UsageError(f"There is no entry {which!r}.", hint=f"Use best, last, all{numbers}.")
+    return found

@@ -14,9 +14,10 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 from urllib.parse import unquote_to_bytes
 
 from pydantic import ValidationError
@@ -34,7 +35,11 @@ PATH_BYTES = 3_000
 """Below PATH_MAX, so that every path can be opened wherever the copy lies."""
 TRIES = 3
 MANIFEST_BYTES = 256 << 20
-_ESCAPED = re.compile(rb"[^A-Za-z0-9 ._/@+=,:;~(){}\[\]!#$&'-]|^\.(?=[gG])", re.S)
+_ESCAPED = re.compile(
+    rb"[^A-Za-z0-9 ._/@+=,:;(){}\[\]!#$&'-]|^\.(?=[gG])|-(?=g[0-9A-Fa-f]{4,}\Z)", re.S
+)
+"""Git reserves `.git` and `git~1`, and takes a path that ends like `text-g1234` for a revision."""
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Place(Protocol):
@@ -49,6 +54,13 @@ class Place(Protocol):
     def objects(self) -> Path:
         """`objects/`."""
         ...
+
+
+class Copied(NamedTuple):
+    """What was read while a file was copied."""
+
+    size: int
+    sha256: str
 
 
 class Snapshot(NamedTuple):
@@ -102,11 +114,18 @@ def read(place: Place, commit: str, paths: set[str] | None = None) -> Iterator[t
         commit: the snapshot.
         paths: only these; all when omitted.
     """
-    with objects.reader(place.history) as source:
-        for entry in manifest(place, commit).entries:
-            wanted = paths is None or entry.path in paths
-            if wanted and entry.type == "file" and entry.size <= LARGE_BYTES:
-                yield entry, _content(source, commit, entry)
+    wanted = [
+        entry
+        for entry in manifest(place, commit).entries
+        if entry.type == "file" and entry.size <= LARGE_BYTES
+        if paths is None or entry.path in paths
+    ]
+    names = [f"{commit}:workspace/{entry.path}" for entry in wanted]
+    contents = objects.blobs(place.history, names, LARGE_BYTES)
+    for entry, content in zip(wanted, contents, strict=True):
+        if (len(content), sha256_bytes(content)) != (entry.size, entry.sha256):
+            raise LogForged(f"{entry.path} of {commit} is not what was stored.")
+        yield entry, content
 
 
 def materialise(place: Place, commit: str, into: Path) -> Manifest:
@@ -116,22 +135,20 @@ def materialise(place: Place, commit: str, into: Path) -> Manifest:
         LogForged: a stored file is missing or is not what the manifest says.
     """
     found = manifest(place, commit)
-    with objects.reader(place.history) as source:
-        for entry in found.entries:
-            path = into / os.fsdecode(unescape(entry.path))
-            if entry.type == "folder":
-                path.mkdir()
-            elif entry.type == "link":
-                path.symlink_to(os.fsdecode(unescape(entry.target)))
-            elif entry.size > LARGE_BYTES:
-                _restore_large(place.objects / entry.sha256, entry, path)
-            else:
-                path.write_bytes(_content(source, commit, entry))
-            if entry.type == "file":
-                path.chmod(entry.mode)
-    for entry in reversed(found.entries):  # folders last and deepest first: one may be read-only
+    for entry in found.entries:
+        path = _beneath(into, entry)
         if entry.type == "folder":
-            (into / os.fsdecode(unescape(entry.path))).chmod(entry.mode)
+            path.mkdir()
+        elif entry.type == "link":
+            path.symlink_to(os.fsdecode(unescape(entry.target)))
+        elif entry.size > LARGE_BYTES:
+            _restore_large(place.objects / entry.sha256, entry, path)
+    for entry, content in read(place, commit):
+        with _beneath(into, entry).open("xb") as sink:
+            sink.write(content)
+    for entry in reversed(found.entries):  # modes last and deepest first: one may be read-only
+        if entry.type != "link":
+            _beneath(into, entry).chmod(entry.mode)
     return found
 
 
@@ -156,66 +173,87 @@ def _encode(manifest: Manifest) -> bytes:
 
 @lru_cache(maxsize=64)
 def _manifest(history: Path, commit: str) -> tuple[Manifest, str]:
-    if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", commit):
-        raise LogForged(f"{commit!r} is not a commit.")
-    with objects.reader(history) as source:
-        text = source.blob(f"{commit}:manifest.json", MANIFEST_BYTES)
+    objects.require_commit(commit)
+    (text,) = objects.blobs(history, [f"{commit}:manifest.json"], MANIFEST_BYTES)
     try:
         found = Manifest.model_validate(parse_line(text))
     except (ValueError, ValidationError) as error:
         raise LogForged(f"The manifest of {commit} cannot be read: {error}") from error
-    for entry in found.entries:
-        parts = unescape(entry.path).split(b"/")
-        if not entry.path or b"" in parts or b".." in parts or b"." in parts:
-            raise LogForged(f"The manifest of {commit} names {entry.path!r}.")
+    _check(found, commit)
     return found, sha256_bytes(text)
 
 
-def _content(source: objects.Reader, commit: str, entry: Entry) -> bytes:
-    content = source.blob(f"{commit}:workspace/{entry.path}", LARGE_BYTES)
-    if sha256_bytes(content) != entry.sha256:
-        raise LogForged(f"{entry.path} of {commit} is not what was stored.")
-    return content
+def _check(manifest: Manifest, commit: str) -> None:
+    """Refuses what no workspace looks like: a folder from elsewhere may say anything."""
+    folders, seen, room = {b""}, set[bytes](), TOTAL_BYTES
+    for entry in manifest.entries:
+        room -= entry.size
+        if not _possible(entry) or room < 0 or len(seen) == ENTRIES:
+            raise LogForged(f"The manifest of {commit} cannot hold {entry.path!r}.")
+        path = unescape(entry.path)
+        # Only what lies in folders of the snapshot, each made once, cannot lead through a link.
+        if path in seen or path.rpartition(b"/")[0] not in folders:
+            raise LogForged(f"The manifest of {commit} names {entry.path!r} out of place.")
+        seen.add(path)
+        if entry.type == "folder":
+            folders.add(path)
+
+
+def _possible(entry: Entry) -> bool:
+    words = entry.path + entry.target
+    if not (words.isascii() and words.isprintable() and 0 <= entry.mode <= 0o777):
+        return False
+    path, target = unescape(entry.path), unescape(entry.target)
+    if b"\0" in path + target or not {b"", b".", b".."}.isdisjoint(path.split(b"/")):
+        return False
+    if entry.type == "file":
+        return entry.size >= 0 and not target and bool(_SHA256.fullmatch(entry.sha256))
+    return entry.size == 0 and bool(target) == (entry.type == "link")
+
+
+def _beneath(into: Path, entry: Entry) -> Path:
+    return into / os.fsdecode(unescape(entry.path))
 
 
 def _restore_large(stored: Path, entry: Entry, path: Path) -> None:
-    try:
-        with stored.open("rb") as source, path.open("xb") as sink:
-            digest = _pump(source.fileno(), sink.fileno(), entry.size)
-    except OSError as error:
-        raise LogForged(f"{entry.path} is missing from objects/: {error.strerror}.") from error
-    if digest != entry.sha256:
+    if stored.is_symlink() or not stored.is_file():
+        raise LogForged(f"{entry.path} is missing from objects/.")
+    with stored.open("rb") as source, path.open("xb") as sink:
+        copied = _pump(source.fileno(), sink, entry.size)
+    if copied != (entry.size, entry.sha256):
         raise LogForged(f"{entry.path} in objects/ is not what was stored.")
 
 
 def _copy(workspace: Path, scratch: Path) -> Iterator[Entry]:
     """Copies every entry to `scratch/<number>`, and says what was copied, sorted by path."""
-    total = 0
-    for number, path in enumerate(sorted(_walk(workspace))):
-        if number >= ENTRIES:
-            raise SnapshotRefused(
-                f"The workspace has more than {ENTRIES} entries.",
-                hint="Remove some and score again.",
-            )
-        entry = _entry(workspace, path, scratch / str(number))
-        total += entry.size
-        if total > TOTAL_BYTES:
-            raise SnapshotRefused(
-                f"The workspace holds more than {TOTAL_BYTES >> 30} GiB.",
-                hint="Remove what is not needed and score again.",
-            )
-        yield entry
+    room = TOTAL_BYTES
+    try:
+        root = os.open(workspace, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise SnapshotRefused(f"{workspace} cannot be opened: {error.strerror}.") from error
+    try:
+        for number, path in enumerate(sorted(_walk(root))):
+            entry = _entry(root, path, scratch / str(number), room)
+            room -= entry.size
+            yield entry
+    finally:
+        os.close(root)
 
 
-def _walk(workspace: Path) -> Iterator[bytes]:
+def _walk(root: int) -> Iterator[bytes]:
     """Yields the relative paths of everything below, as bytes, without following links."""
-    root = os.fsencode(workspace)
-    waiting = [b""]
+    waiting, number = [b""], 0
     while waiting:
         folder = waiting.pop()
-        with os.scandir(os.path.join(root, folder)) as found:
+        with _opened(root, folder, os.O_DIRECTORY) as descriptor, os.scandir(descriptor) as found:
             for item in found:
-                path = os.path.join(folder, item.name)
+                path = os.path.join(folder, os.fsencode(item.name))
+                number += 1
+                if number > ENTRIES:
+                    raise SnapshotRefused(
+                        f"The workspace has more than {ENTRIES} entries.",
+                        hint="Remove some and score again.",
+                    )
                 if len(path) > PATH_BYTES:
                     raise SnapshotRefused(f"A path is too long: {escape(path)[:100]}…")
                 yield path
@@ -223,18 +261,43 @@ def _walk(workspace: Path) -> Iterator[bytes]:
                     waiting.append(path)
 
 
-def _entry(workspace: Path, relative: bytes, copy: Path) -> Entry:
-    path = os.path.join(os.fsencode(workspace), relative)
+@contextmanager
+def _opened(root: int, relative: bytes, flags: int = 0) -> Iterator[int]:
+    """Opens an entry, and refuses it when a link that took a folder's place led elsewhere."""
+    flags |= os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    name = escape(relative) or "The workspace"
+    try:
+        descriptor = os.open(relative or b".", flags, dir_fd=root)
+    except OSError as error:
+        raise SnapshotRefused(f"{name} cannot be opened: {error.strerror}.") from error
+    try:
+        place = os.path.join(_place(root), relative) if relative else _place(root)
+        if _place(descriptor) != place:
+            raise SnapshotRefused(
+                f"{name} was moved while it was copied.", hint="End what does so and score again."
+            )
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _place(descriptor: int) -> bytes:
+    """Returns where an open file or folder lies, whatever path it was opened by."""
+    return os.readlink(b"/proc/self/fd/%d" % descriptor)
+
+
+def _entry(root: int, relative: bytes, copy: Path, room: int) -> Entry:
     name = escape(relative)
     try:
-        facts = os.lstat(path)
+        facts = os.stat(relative, dir_fd=root, follow_symlinks=False)
         mode = stat.S_IMODE(facts.st_mode) & 0o777
         if stat.S_ISDIR(facts.st_mode):
             return Entry(path=name, type="folder", mode=mode)
         if stat.S_ISLNK(facts.st_mode):
-            return Entry(path=name, type="link", mode=0o777, target=escape(os.readlink(path)))
+            target = escape(os.readlink(relative, dir_fd=root))
+            return Entry(path=name, type="link", mode=0o777, target=target)
         if stat.S_ISREG(facts.st_mode):
-            size, digest = _copy_file(path, copy, name)
+            size, digest = _copy_file(root, relative, copy, room)
             return Entry(path=name, type="file", mode=mode, size=size, sha256=digest)
     except OSError as error:
         raise SnapshotRefused(f"{name} cannot be copied: {error.strerror}.") from error
@@ -243,38 +306,41 @@ def _entry(workspace: Path, relative: bytes, copy: Path) -> Entry:
     )
 
 
-def _copy_file(path: bytes, copy: Path, name: str) -> tuple[int, str]:
+def _copy_file(root: int, relative: bytes, copy: Path, room: int) -> Copied:
     """Copies a file that somebody may still be writing to; what is hashed is what was copied."""
     for attempt in range(TRIES):
-        source = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
+        with _opened(root, relative) as source:
             before = os.fstat(source)
             if not stat.S_ISREG(before.st_mode):
                 break
+            if before.st_size > room:
+                raise SnapshotRefused(
+                    f"The workspace holds more than {TOTAL_BYTES >> 30} GiB.",
+                    hint="Remove what is not needed and score again.",
+                )
             with copy.open("wb") as sink:
-                digest = _pump(source, sink.fileno(), TOTAL_BYTES)
+                copied = _pump(source, sink, room)
             after = os.fstat(source)
-        finally:
-            os.close(source)
-        size = copy.stat().st_size
         same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
-        if same and size == after.st_size:
-            return size, digest
+        if same and copied.size == after.st_size:
+            return copied
         time.sleep(0.1 * (attempt + 1))
     raise SnapshotRefused(
-        f"{name} changes while it is copied.", hint="End what writes to it and score again."
+        f"{escape(relative)} changes while it is copied.",
+        hint="End what writes to it and score again.",
     )
 
 
-def _pump(source: int, sink: int, max_bytes: int) -> str:
+def _pump(source: int, sink: BinaryIO, max_bytes: int) -> Copied:
+    """Copies until the end, or until more was read than there may be."""
     digest, size = hashlib.sha256(), 0
     while part := os.read(source, 1 << 20):
         size += len(part)
         if size > max_bytes:
             break
         digest.update(part)
-        os.write(sink, part)
-    return digest.hexdigest()
+        sink.write(part)
+    return Copied(size, digest.hexdigest())
 
 
 def _stream(

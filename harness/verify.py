@@ -1,17 +1,21 @@
 """Whether an attempt's signed logs are intact, and on whose word."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from harness import chain, journal, keys, snapshot
-from harness.attempt import AttemptFolder
-from harness.errors import HarnessError, LogForged, UsageError
+from harness import journal, keys, snapshot
+from harness.attempt import LOGS, AttemptFolder, Checked
+from harness.errors import HarnessError, LogForged, UsageError, unusable
 from harness.files import sha256_file
 from harness.journal import LogName
-from harness.models import Attempt, Head, HiddenLine, ScoreLine
+from harness.models import Attempt, Entry
 
 Trust = Literal["pinned", "own", "known", "unknown", ""]
+_SHOWN = 500
+"""Characters of one problem; a line of a forged log can be as long as the log."""
+_PUBLIC_KEY = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -22,24 +26,40 @@ class Verification:
     signer: str = ""
     """Public key, hexadecimal."""
     trust: Trust = ""
-    """Why that key is believed: given by the caller, this host's own, listed, or not at all."""
+    """Why that key is believed: given by the caller, this host's own, listed, or not at all.
+
+    A key is this host's own, too, when the journal says that the attempt began with it here.
+    """
     problems: tuple[str, ...] = ()
     gaps: tuple[str, ...] = ()
     unsealed: tuple[str, ...] = ()
 
 
 def verify(root: Path, pinned: str | None = None) -> Verification:
-    """Checks chains, heads, what the heads bind, and this host's journal.
+    """Checks chains, heads, what the heads bind, the snapshots and this host's journal.
 
     Args:
         root: an attempt folder.
         pinned: the public key that it must be signed with.
     """
     try:
-        folder = AttemptFolder.open(root)
-        return _Verifier(folder, pinned.lower() if pinned else None).run()
+        return _Verifier(AttemptFolder.open(root), _key(pinned)).run()
     except UsageError as error:
         return Verification("unreadable", problems=(error.diagnostics(),))
+    except OSError as error:
+        return Verification("unreadable", problems=(unusable(error).diagnostics(),))
+
+
+def _key(pinned: str | None) -> str | None:
+    """A slip of the caller is neither a forgery nor a wish for any key at all."""
+    if pinned is None:
+        return None
+    key = pinned.strip().lower()
+    if not _PUBLIC_KEY.fullmatch(key):
+        raise UsageError(
+            f"{pinned!r} is not a public key.", hint="Give 64 hexadecimal digits, or none."
+        )
+    return key
 
 
 class _Verifier:
@@ -53,104 +73,81 @@ class _Verifier:
     def run(self) -> Verification:
         signer = self._attempt.public_key
         trust = self._trust(signer)
-        scores, hidden = self._folder.score_log(), self._folder.hidden_log()
-        self._log("scores", scores, hidden)
-        self._log("hidden", hidden, scores)
-        self._snapshots(scores.lines)
+        checked = {log: self._folder.check(log) for log in LOGS}
+        for log, found in checked.items():
+            self._log(log, found)
+        if not self._problems:
+            self._snapshots(checked["scores"])
         return Verification(
-            "forged" if self._problems else "intact", signer, trust,
-            tuple(self._problems), tuple(self._gaps), tuple(self._unsealed),
+            "forged" if self._problems else "intact",
+            signer if _PUBLIC_KEY.fullmatch(signer) else "",
+            trust, _shown(self._problems), _shown(self._gaps), _shown(self._unsealed),
         )  # fmt: skip
 
     def _trust(self, signer: str) -> Trust:
-        own = keys.public_hex(keys.signing_key())
-        ours = bool(journal.history(self._attempt.run_id, "scores"))
-        if self._pinned and signer != self._pinned:
+        if self._pinned is not None:
+            if signer == self._pinned:
+                return "pinned"
             self._problems.append("it is signed with another key than the one given")
-        elif ours and signer != own:
-            self._problems.append("this host made the attempt, but another key has signed it")
-        if self._pinned:
-            return "pinned"
-        if signer == own:
+            return ""
+        if signer == keys.public_hex(keys.signing_key()) or self._began():
             return "own"
         if signer in keys.known():
             return "known"
         self._gaps.append("the signer is unknown: anybody could have made and signed this folder")
         return "unknown"
 
-    def _log(
-        self,
-        name: LogName,
-        found: "chain.Log[ScoreLine] | chain.Log[HiddenLine]",
-        other: "chain.Log[ScoreLine] | chain.Log[HiddenLine]",
-    ) -> None:
-        self._problems += [f"{name}.jsonl: {problem}" for problem in found.problems]
-        head = self._folder.head(name)
-        if head is None:
-            self._problems.append(f"{name}.head.json is missing or cannot be read")
-            return
-        if not chain.signed(head) or head.public_key != self._attempt.public_key:
-            self._problems.append(f"{name}.head.json is not signed with the attempt's key")
-        self._covers(name, head, found.lines)
-        if found.torn:
-            self._unsealed.append(f"{name}.jsonl ends in a line that was not finished")
-        binding = head.binding
-        if binding.get("attempt_sha256") != self._attempt_sha256():
-            self._problems.append("attempt.json is not the one that was signed")
-        if binding.get("other_hash") not in other.hashes:
-            self._problems.append(f"{name}.head.json names a line that the other log has lost")
-        self._rollback(name, head)
+    def _began(self) -> bool:
+        """Whether this host began the attempt, with a key that it may have lost since."""
+        identity = self._folder.identity()
+        return journal.knows(self._attempt.run_id, "scores", journal.GENESIS, identity)
 
-    def _covers(
-        self, name: LogName, head: Head, lines: "tuple[ScoreLine, ...] | tuple[HiddenLine, ...]"
-    ) -> None:
-        extra = len(lines) - 1 - head.index
-        if extra < 0:
-            self._problems.append(f"{name}.jsonl was cut: the head knows {head.index + 1} lines")
-        elif (lines[head.index].hash if head.index >= 0 else chain.ZERO) != head.hash:
-            self._problems.append(f"{name}.jsonl is not the log that was signed")
-        elif extra == 1:
-            self._unsealed.append(f"{name}.jsonl: line {head.index + 1} was never sealed")
-        elif extra > 1:
-            self._problems.append(f"{name}.jsonl has {extra} lines that were never signed")
-
-    def _rollback(self, name: LogName, head: Head) -> None:
-        seen = journal.history(self._attempt.run_id, name)
-        if not seen:
-            self._gaps.append(f"rollback of {name}.jsonl is not excluded: not this host's journal")
-            return
-        last = seen[-1]
-        if last.index > head.index + 1 or (last.index == head.index and last.hash != head.hash):
-            self._problems.append(
-                f"{name}.jsonl was rolled back: this host sealed line {last.index}, "
-                f"the head ends at {head.index}"
+    def _log(self, log: LogName, found: Checked) -> None:
+        self._problems += [f"{log}.jsonl: {problem}" for problem in found.problems]
+        self._unsealed += [f"{log}.jsonl: {line}" for line in found.unsealed]
+        if not found.problems and not found.noted:
+            self._gaps.append(
+                f"rollback of {log}.jsonl is not excluded: its end is not in this host's journal"
             )
-        elif last.index == head.index + 1 and not self._unsealed:
-            self._problems.append(f"{name}.jsonl has lost line {last.index}, which was written")
 
-    def _snapshots(self, lines: tuple[ScoreLine, ...]) -> None:
-        """Recomputes from the stored snapshots what the head binds."""
-        head = self._folder.head("scores")
-        if head is None or self._problems:
+    def _snapshots(self, scores: Checked) -> None:
+        """Recomputes from the stored snapshots what the head binds, and reads all they hold."""
+        head = scores.head
+        assert head is not None, "a log without a head has a problem"
+        sealed = scores.lines[: head.index + 1]
+        commits = (self._attempt.start_commit, *(line.commit for line in sealed))
+        if not (self._folder.history / "objects").is_dir():
+            self._problems.append("history.git is missing")
             return
-        commits = (self._attempt.start_commit, *(line.commit for line in lines[: head.index + 1]))
         try:
-            rolled = self._folder.rolled(commits)
-            if rolled != head.binding.get("manifests_sha256"):
+            if self._folder.rolled(commits) != head.binding.get("manifests_sha256"):
                 self._problems.append("the snapshots are not those that were signed")
+                return
+            large: dict[tuple[str, int], Entry] = {}
             for commit in dict.fromkeys(commits):
-                self._objects(commit)
+                for _ in snapshot.read(self._folder, commit):
+                    pass  # it holds every small file against the manifest
+                found = snapshot.manifest(self._folder, commit).entries
+                large |= {
+                    (at.sha256, at.size): at for at in found if at.size > snapshot.LARGE_BYTES
+                }
+            lost = (entry.path for entry in large.values() if not self._keeps(entry))
+            self._problems += [f"objects/ has lost {path}" for path in lost]
         except LogForged as error:
             self._problems.append(str(error))
         except HarnessError as error:
             self._gaps.append(f"the snapshots could not be read: {error}")
 
-    def _objects(self, commit: str) -> None:
-        for entry in snapshot.manifest(self._folder, commit).entries:
-            if entry.type == "file" and entry.size > snapshot.LARGE_BYTES:
-                path = self._folder.objects / entry.sha256
-                if not path.is_file() or path.stat().st_size != entry.size:
-                    self._problems.append(f"objects/ has lost {entry.path}")
+    def _keeps(self, entry: Entry) -> bool:
+        """Whether a large file is stored; what has its size is read, and no more than that."""
+        path = self._folder.objects / entry.sha256
+        if path.is_symlink() or not path.is_file() or path.stat().st_size != entry.size:
+            return False
+        return sha256_file(path) == entry.sha256
 
-    def _attempt_sha256(self) -> str:
-        return sha256_file(self._folder.root / "attempt.json")
+
+def _shown(texts: list[str]) -> tuple[str, ...]:
+    """They may cite names that the attempt chose, and those must not drive a terminal."""
+    return tuple(
+        "".join(sign if sign.isprintable() else "?" for sign in text[:_SHOWN]) for text in texts
+    )
