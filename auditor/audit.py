@@ -20,7 +20,7 @@ from auditor.models import (
     Kind,
     Verdict,
 )
-from auditor.settle import settle
+from auditor.settle import proves, settle
 from auditor.source import ChangedSource
 from auditor.summary import Looked, summarise
 from auditor.unit import Unit
@@ -43,7 +43,7 @@ class Options:
 
     rules_root: Path
     environment: Environment | None = None
-    """Where scorer and interventions come from; found by the attempt's word when None."""
+    """Where scorer and interventions come from; the one it was made at when None."""
     replay: Literal["auto", "always", "never"] = "auto"
     budget_s: float | None = None
 
@@ -60,7 +60,7 @@ class Audit:
 class Auditor:
     """Audits attempts one after another; attempts at the same instance share their controls."""
 
-    def __init__(self, options: Options, find: Callable[[str], Environment], say: Say) -> None:
+    def __init__(self, options: Options, find: Callable[[Attempt], Environment], say: Say) -> None:
         self._options = options
         self._find = find
         self._say = say
@@ -77,12 +77,12 @@ class Auditor:
         Raises:
             UsageError: `path` is not an attempt that can be read.
         """
+        folder = AttemptFolder.open(path)
         verification = verify(path)
         if verification.status == "unreadable":
             raise UsageError("; ".join(verification.problems) or f"{path} cannot be read.")
-        folder = AttemptFolder.open(path)
         attempt = folder.attempt()
-        environment = self._options.environment or self._find(attempt.environment)
+        environment = self._options.environment or self._find(attempt)
         return _Examination(self, path, folder, attempt, environment, verification).run()
 
 
@@ -154,9 +154,11 @@ class _Examination:
         for line in self._by_claim():
             if settled and not self._suspected(line.index):
                 continue
-            if (worth := replay.weigh(line)) is not None:
-                self._worth[line.index] = worth
-            self._interventions[line.index] = replay.intervene(line)
+            first = replay.first(line)
+            seen = self._interventions[line.index] = replay.intervene(line)
+            if first is not None:
+                proved = any(proves(item) for item in seen)
+                self._worth[line.index] = replay.weigh(line, first, proved=proved)
             self._judge(line.index)
             settled = settled or self._decision().vetted == line.index
 

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from auditor.models import Check, CheckOutcome, Finding, Scope
 from auditor.registry import RuleSet
@@ -33,7 +34,7 @@ def check_one(rule: Rule, unit: Unit) -> Check:
     try:
         outcome, reason, findings = _judge(rule, unit)
     except Exception as error:
-        outcome, reason = CheckOutcome.CRASHED, _described(error)
+        outcome, reason = CheckOutcome.CRASHED, described(error)
     return Check(
         code=rule.code,
         rule=rule.name,
@@ -92,10 +93,12 @@ def _path(finding: Finding) -> str:
     return next((site.path for site in finding.sites if site.path), "")
 
 
-def _described(error: Exception) -> str:
-    """The error and the place in the rule that raised it, in one line."""
+def described(error: Exception) -> str:
+    """Returns an error and the place that raised it, in one line."""
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
         place = place.tb_next
-    where = "" if place is None else f" at line {place.tb_lineno}"
+    where = ""
+    if place is not None:
+        where = f" at {Path(place.tb_frame.f_code.co_filename).name} line {place.tb_lineno}"
     return f"{type(error).__name__}: {str(error)[:300]}{where}"

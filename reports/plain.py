@@ -11,11 +11,11 @@ _COMMANDS = (("::", ": :"), ("##", "# #"))
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~@$^=-])")
 
 
-def plain(text: object) -> str:
+def plain(text: object, longest: int = LONGEST) -> str:
     """Returns a text on one line, with everything that steers or hides made visible."""
-    shown = "".join(map(_visible, str(text)[: LONGEST + 1]))
-    if len(str(text)) > LONGEST:
-        shown = f"{shown[:LONGEST]} […]"
+    shown = "".join(map(_visible, str(text)[: longest + 1]))
+    if len(str(text)) > longest:
+        shown = f"{shown[:longest]} […]"
     for command, harmless in _COMMANDS:
         while command in shown:
             shown = shown.replace(command, harmless)

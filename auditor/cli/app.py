@@ -6,9 +6,11 @@ little more than an empty typer app.
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
+
+from harness.cli.refusal import guarded
 
 app = typer.Typer(
     help="Decide whether a claimed score was earned.",
@@ -44,25 +46,18 @@ class FailOn(StrEnum):
 
 def main() -> None:
     """Runs the command; every refusal is one clear sentence and exit code 2."""
-    from harness.errors import HarnessError
-
-    try:
-        app()
-    except HarnessError as error:
-        fail(error.diagnostics())
-
-
-def fail(text: str) -> NoReturn:
-    """Says what went wrong on stderr and exits with 2."""
-    typer.secho(text, err=True, fg=typer.colors.RED)
-    raise SystemExit(2)
+    guarded(app)
 
 
 @app.command()
 def audit(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Attempt folders.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Attempt folders.")],
     environment: Annotated[
-        str | None, typer.Option(help="A name or a folder; else what attempt.json says.")
+        str | None,
+        typer.Option(
+            metavar="ENV",
+            help="A name, or a path to a folder; else the one each attempt was made at.",
+        ),
     ] = None,
     replay: Annotated[Replay, typer.Option(help="What may be executed again.")] = Replay.AUTO,
     budget: Annotated[
@@ -95,7 +90,8 @@ def audit(
 @app.command()
 def rules(
     environment: Annotated[
-        str | None, typer.Option(help="Rules that apply to this environment; else all.")
+        str | None,
+        typer.Option(metavar="ENV", help="Rules that apply to this environment; else all."),
     ] = None,
     format: Annotated[Format, typer.Option(help="text, json or md.")] = Format.TEXT,
 ) -> None:

@@ -1,6 +1,8 @@
 """`auditor audit`: many attempts in, one verdict each out; one that fails harms no other."""
 
+import os
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +14,14 @@ from pydantic import BaseModel
 from auditor.audit import Audit, Auditor, Options
 from auditor.cli.progress import Progress
 from auditor.cli.rule_commands import RULES
+from auditor.engine import described
+from auditor.errors import AuditError
 from auditor.models import Verdict, VerdictName
 from auditor.summary import failed
 from harness import environment as environments
-from harness import sandbox
-from harness.errors import HarnessError, UsageError
+from harness import origin, sandbox
+from harness.cli.refusal import lines
+from harness.errors import HarnessError, UsageError, unusable
 from harness.files import write_atomic
 from reports import json_lines, markdown, text
 
@@ -43,18 +48,19 @@ class Request:
 
 def run(request: Request) -> int:
     """Audits every path, prints the verdicts and returns the exit code."""
+    _require_own_names(request)
     options = Options(
         rules_root=RULES,
-        environment=environments.find(request.environment) if request.environment else None,
+        environment=None if request.environment is None else environments.find(request.environment),
         replay=cast(Literal["auto", "always", "never"], request.replay),
-        budget_s=seconds(request.budget) if request.budget else None,
+        budget_s=None if request.budget is None else seconds(request.budget),
     )
     sandbox.allow_unsafe(request.unsafe)
     if request.replay != "never":
         sandbox.require()
     codes = []
     with Progress(len(request.paths)) as progress:
-        auditor = Auditor(options, environments.find, progress.say)
+        auditor = Auditor(options, origin.find, progress.say)
         try:
             for path in request.paths:
                 progress.start(path)
@@ -90,15 +96,41 @@ def seconds(text: str) -> float:
 
 
 def _one(auditor: Auditor, path: Path, request: Request, progress: Progress) -> Verdict:
+    """Audits one path; whatever goes wrong with it becomes its verdict, and harms no other."""
     try:
         found = auditor.audit(path)
+        _keep(path / "audit", found, progress)
+        if request.output:
+            _keep(request.output / _name(path), found, progress)
+        return found.verdict
     except HarnessError as error:
-        progress.warn(error.diagnostics())
-        return failed(path, error.diagnostics())
-    _keep(path / "audit", found, progress)
-    if request.output:
-        _keep(request.output / path.resolve().name, found, progress)
-    return found.verdict
+        return _failed(path, error, progress)
+    except OSError as error:
+        return _failed(path, unusable(error), progress)
+    except Exception as error:
+        hint = "This is a fault of the auditor or the environment, not of the attempt: report it."
+        broken = AuditError(f"The audit broke off: {described(error)}.", hint=hint)
+        return _failed(path, broken, progress)
+
+
+def _failed(path: Path, error: HarnessError, progress: Progress) -> Verdict:
+    for line in lines(error):
+        progress.warn(line)
+    return failed(path, " ".join(lines(error)))
+
+
+def _require_own_names(request: Request) -> None:
+    """Refuses paths whose reports would replace each other."""
+    again = [name for name, count in Counter(map(_name, request.paths)).items() if count > 1]
+    if request.output and again:
+        raise UsageError(
+            f"Several paths are called {again[0]!r}, and {request.output} has one place for it.",
+            hint="Audit them one by one, each with its own --output.",
+        )
+
+
+def _name(path: Path) -> str:
+    return os.path.basename(os.path.abspath(path)) or "root"  # a link keeps its own name
 
 
 def _keep(folder: Path, found: Audit, progress: Progress) -> None:

@@ -4,7 +4,10 @@ from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
+
+from harness.cli.refusal import LONGEST
+from reports.plain import plain
 
 
 class Progress:
@@ -38,12 +41,12 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Shows what is being done now."""
-        line = escape(f"{self._path}: {text}")
+        line = Text(plain(f"{self._path}: {text}", LONGEST), "dim")
         if self._console.is_terminal:
             self._status.update(line)
         else:
-            self._console.print(line, style="dim", soft_wrap=True)
+            self._console.print(line, soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """Shows something that a person should know."""
-        self._console.print(escape(text), style="yellow", soft_wrap=True)
+        self._console.print(Text(plain(text, LONGEST), "yellow"), soft_wrap=True)

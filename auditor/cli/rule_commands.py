@@ -14,8 +14,12 @@ RULES = Path(__file__).resolve().parents[2] / "rules"
 
 def print_rules(environment: str | None, format: str) -> None:
     """Prints the rules that apply to an environment, or all of them."""
-    name = environments.find(environment).name if environment else None
-    typer.echo(catalogue.table(registry.load(RULES, name), format))
+    if environment is None:
+        listed = registry.load_all(RULES)
+    else:
+        task = environments.find(environment)
+        listed = registry.load(RULES, task.name, task.root / "rules")
+    typer.echo(catalogue.table(listed, format))
 
 
 def print_explanation(code: str) -> None:

@@ -4,21 +4,28 @@ from pathlib import Path
 
 import typer
 
+from harness.errors import UsageError
 from harness.verify import verify
-
-EXIT = {"intact": 0, "forged": 1, "unreadable": 2}
+from reports.plain import plain
 
 
 def print_verification(directory: Path, key: str | None) -> int:
-    """Prints what was found, one line per fact, and returns the exit code."""
+    """Prints what was found, one line per fact, and returns 0 for intact and 1 for forged.
+
+    Raises:
+        UsageError: there is nothing that can be verified.
+    """
     found = verify(directory, key)
-    typer.echo(f"{found.status}: {directory}")
-    typer.echo(f"  signer   {found.signer or '-'} ({found.trust})")
+    if found.status == "unreadable":
+        problem, _, hint = "; ".join(found.problems).partition("\n")
+        raise UsageError(problem, hint=hint)
+    typer.echo(f"{found.status}: {plain(directory)}")
+    typer.echo(f"  signer   {plain(found.signer)} ({found.trust})")
     for label, lines in (
         ("problem", found.problems),
         ("unsealed", found.unsealed),
         ("gap", found.gaps),
     ):
         for line in lines:
-            typer.echo(f"  {label:8} {line}")
-    return EXIT[found.status]
+            typer.echo(f"  {label:8} {plain(line)}")
+    return int(found.status == "forged")

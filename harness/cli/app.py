@@ -2,9 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from harness.cli.refusal import guarded
+
+if TYPE_CHECKING:
+    from harness.attempt import AttemptFolder
+    from harness.environment import Environment
 
 app = typer.Typer(
     help="Prepare, run and score attempts at an environment.",
@@ -13,29 +19,29 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Folder = Annotated[Path, typer.Argument(help="An attempt folder.")]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="An attempt folder.")]
+Named = Annotated[
+    str | None,
+    typer.Option(
+        "--environment",
+        metavar="ENV",
+        help="A name, or a path to a folder. Needed only for attempts at an environment of your "
+        "own that were made on another machine, or before its folder was moved.",
+    ),
+]
 Unsafe = Annotated[bool, typer.Option("--unsafe", help="Run without a sandbox; say so in results.")]
 
 
 def main() -> None:
     """Runs the command; every refusal is one clear sentence and exit code 2."""
-    from harness.errors import HarnessError
-
-    try:
-        app()
-    except HarnessError as error:
-        fail(error.diagnostics())
-
-
-def fail(text: str) -> NoReturn:
-    """Says what went wrong on stderr and exits with 2."""
-    typer.secho(text, err=True, fg=typer.colors.RED)
-    raise SystemExit(2)
+    guarded(app)
 
 
 def say(text: str) -> None:
     """Shows progress on stderr."""
-    typer.secho(f"· {text}", err=True, dim=True)
+    from reports.plain import plain
+
+    typer.secho(f"· {plain(text)}", err=True, dim=True)
 
 
 @app.command("list")
@@ -68,17 +74,15 @@ def new(
         environment.find(env), target, profile=profile, seed=seed, say=say,
         agent=Agent(name=agent) if agent else None, human=Human(pool=human) if human else None,
     )  # fmt: skip
-    typer.echo(str(folder.workspace))
+    typer.echo(bytes(folder.workspace))
 
 
 @app.command()
-def score(directory: Folder, unsafe: Unsafe = False) -> None:
+def score(directory: Folder, environment: Named = None, unsafe: Unsafe = False) -> None:
     """Score the workspace as it is now, log it, and print the agent's reply as JSON."""
-    from harness import environment, sandbox, scoring
-    from harness.attempt import AttemptFolder
+    from harness import sandbox, scoring
 
-    folder = AttemptFolder.open(directory)
-    task = environment.find(folder.attempt().environment)
+    folder, task = _opened(directory, environment)
     sandbox.allow_unsafe(unsafe)
     sandbox.require()
     line = scoring.score(folder, task)
@@ -92,13 +96,10 @@ def score(directory: Folder, unsafe: Unsafe = False) -> None:
 
 
 @app.command()
-def log(directory: Folder) -> None:
+def log(directory: Folder, environment: Named = None) -> None:
     """Print the agent's view of its score log, one JSON object per line."""
-    from harness import environment
-    from harness.attempt import AttemptFolder
-
-    folder = AttemptFolder.open(directory)
-    visible = environment.find(folder.attempt().environment).facts.score_visible
+    folder, task = _opened(directory, environment)
+    visible = task.facts.score_visible
     for line in folder.scores():
         view: dict[str, object] = {
             "index": line.index,
@@ -113,16 +114,26 @@ def log(directory: Folder) -> None:
 def hidden(
     directory: Folder,
     entry: Annotated[str, typer.Option(help="best, last, all, or an index.")] = "best",
+    environment: Named = None,
     unsafe: Unsafe = False,
 ) -> None:
     """Measure entries sealed on both splits; the agent never sees the result."""
     from harness import sandbox, scoring
-    from harness.attempt import AttemptFolder
 
+    folder, task = _opened(directory, environment)
     sandbox.allow_unsafe(unsafe)
     sandbox.require()
-    for line in scoring.measure_hidden(AttemptFolder.open(directory), entry, say=say):
+    for line in scoring.measure_hidden(folder, entry, task, say=say):
         typer.echo(
             json.dumps({"entry": line.entry, "split": line.split, "score": line.score,
                         "message": line.message})
         )  # fmt: skip
+
+
+def _opened(directory: Path, environment: str | None) -> "tuple[AttemptFolder, Environment]":
+    """An attempt and its environment; see `harness/origin.py` for who may say which that is."""
+    from harness import origin
+    from harness.attempt import AttemptFolder
+
+    folder = AttemptFolder.open(directory)
+    return folder, origin.find(folder.attempt(), environment)

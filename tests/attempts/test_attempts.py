@@ -11,6 +11,7 @@ from auditor.cli.audit_command import exit_code
 from auditor.cli.rule_commands import RULES
 from auditor.models import VerdictName
 from harness import environment as environments
+from harness import origin
 from tests.attempts.builder import Prepared, build
 from tests.attempts.recipe import Recipe, accused, differences, recipes
 
@@ -57,9 +58,7 @@ def harness_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="module")
 def court(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Court]:
     """One auditor for all attempts, so that controls run once."""
-    auditor = Auditor(
-        Options(rules_root=RULES, replay="always"), environments.find, lambda text: None
-    )
+    auditor = Auditor(Options(rules_root=RULES, replay="always"), origin.find, lambda text: None)
     yield Court(tmp_path_factory.mktemp("attempts"), auditor)
     auditor.close()
 
