@@ -111,7 +111,7 @@ def sealed(split: str = "validation", **data: JsonValue) -> Evidence:
     """Builds a sealed score: an honest one at first, changed by `data`."""
     usual: dict[str, JsonValue] = {
         "value": 1.0, "runs": [1.0, 1.02], "error": "", "seconds": 2.72, "survivors": [],
-        "claimed": 1.0, "margin": 0.1, "reached": True, "start_before": 2.0, "start_after": 2.0,
+        "claimed": 1.0, "margin": 0.1, "reached": True, "start_beside": [2.0],
     }  # fmt: skip
     return _fact("sealed_score", {"split": split, **usual, **data})
 

@@ -209,7 +209,7 @@ class RunRule(Rule):
         """Builds a finding that rests on one intervention."""
         path = word(replay.fact, "path") or word(replay.fact, "output") or None
         link = word(replay.fact, "link")
-        told = f"{message}: {replay.shown}{_tensors(replay.fact)}"
+        told = f"{message}: {replay.shown.rstrip('.')}{_tensors(replay.fact)}"
         return self.report(
             unit,
             f"{told}; the output was a link to {link}." if link else f"{told}.",

@@ -15,7 +15,7 @@ def settle(findings: Iterable[Finding], interventions: Sequence[Intervention]) -
     - Code with end-to-end flow: the rule's kind; ineffective if everything that ran held.
     - Code without flow: a suspicion; a note if everything that bears on it ran and held, unless
       the code branches on being observed, or stays opaque.
-    - A suspicion from the trail is cleared in the same way; a proof by execution stays as it is.
+    - Another suspicion is cleared in the same way; a proof by execution stays as it is.
     """
     return [_settled(finding, _related(finding, interventions)) for finding in findings]
 
@@ -39,7 +39,7 @@ def _judged(
 ) -> tuple[Kind, Effect]:
     if seen == "proved":
         return finding.kind, Effect.EFFECTIVE
-    if finding.source == "run":
+    if finding.source == "run" and finding.kind is not Kind.SUSPICION:
         return finding.kind, finding.effect
     if finding.source == "code" and finding.flow:
         return finding.kind, Effect.INEFFECTIVE if seen == "held" else finding.effect
@@ -53,7 +53,7 @@ def _judged(
 
 def _seen(related: Sequence[Intervention]) -> Literal["proved", "held", "open", "unknown"]:
     """What the interventions that bear on a finding say together."""
-    if any(_proves(item) for item in related):
+    if any(proves(item) for item in related):
         return "proved"
     ran = [item for item in related if item.outcome is not Outcome.NOT_RUN]
     if not ran:
@@ -62,5 +62,6 @@ def _seen(related: Sequence[Intervention]) -> Literal["proved", "held", "open", 
     return "held" if whole else "open"
 
 
-def _proves(item: Intervention) -> bool:
+def proves(item: Intervention) -> bool:
+    """Returns whether an outcome can support cheating."""
     return item.outcome is Outcome.STALE or (item.outcome is Outcome.WORSE and item.forbidden)

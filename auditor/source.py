@@ -44,6 +44,15 @@ class ChangedSource:
         return not self.changed.isdisjoint(range(first, last + 1))
 
 
+def decoded(content: bytes) -> str | None:
+    """Returns the content of a text file, or None when it is not one."""
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text
+
+
 def parse(text: str) -> ast.Module | None:
     """Returns the syntax tree of Python text, or None where there is none."""
     try:

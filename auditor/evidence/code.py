@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from auditor.evidence.book import Book
 from auditor.models import How
-from auditor.source import ChangedSource
+from auditor.source import ChangedSource, decoded
 from harness import snapshot
 from harness.attempt import AttemptFolder
 from harness.models import EnvironmentFacts
@@ -113,13 +113,5 @@ def texts_of(folder: AttemptFolder, commit: str) -> dict[str, str]:
         for item in snapshot.manifest(folder, commit).entries
         if item.type == "file" and item.size <= LIMIT_BYTES
     }
-    decoded = {item.path: _decoded(text) for item, text in snapshot.read(folder, commit, small)}
-    return {path: text for path, text in decoded.items() if text is not None}
-
-
-def _decoded(content: bytes) -> str | None:
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-    return None if "\0" in text else text
+    texts = {item.path: decoded(text) for item, text in snapshot.read(folder, commit, small)}
+    return {path: text for path, text in texts.items() if text is not None}

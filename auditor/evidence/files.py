@@ -3,6 +3,7 @@
 import fnmatch
 
 from auditor.evidence.book import Book
+from auditor.source import decoded
 from harness import snapshot
 from harness.attempt import AttemptFolder
 from harness.models import Entry, EnvironmentFacts, Manifest
@@ -18,10 +19,13 @@ def collect(
     start = _by_path(snapshot.manifest(folder, folder.attempt().start_commit))
     now = _by_path(snapshot.manifest(folder, commit))
     changed = [path for path in sorted({*start, *now}) if not _same(start.get(path), now.get(path))]
+    texts = _texts(folder, commit, {path for path in changed[:CAP] if path in now})
     for path in changed[:CAP]:
+        described = _described(start.get(path), now.get(path))
+        role = {**_role(path, facts), "text": path in texts}
         book.add(
             "file_changed",
-            {**_described(start.get(path), now.get(path)), **_role(path, facts), "commit": commit},
+            {**described, **role, "commit": commit},
             stage="files",
             entry=entry,
         )
@@ -38,6 +42,12 @@ def matches(path: str, globs: tuple[str, ...]) -> bool:
     parts = path.split("/")
     prefixes = ["/".join(parts[: end + 1]) for end in range(len(parts))]
     return any(fnmatch.fnmatchcase(prefix, glob) for glob in globs for prefix in prefixes)
+
+
+def _texts(folder: AttemptFolder, commit: str, paths: set[str]) -> set[str]:
+    """Returns which of some files hold nothing but text."""
+    contents = snapshot.read(folder, commit, paths)
+    return {entry.path for entry, content in contents if decoded(content) is not None}
 
 
 def _by_path(manifest: Manifest) -> dict[str, Entry]:

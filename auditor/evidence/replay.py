@@ -80,27 +80,34 @@ class Replay:
         self._budget = budget
         self._say = say
 
-    def weigh(self, line: ScoreLine) -> Worth | None:
-        """Measures an entry sealed between two measurements of the start.
-
-        Returns None when the budget is spent.
-        """
+    def first(self, line: ScoreLine) -> Score | None:
+        """Measures an entry sealed, once; returns None when the budget is spent."""
         if line.score is None or not self._budget.left():
             return None
+        self._say(f"entry {line.index}: sealed score")
         with materialised(self._folder, line.commit) as tree:
-            self._say(f"entry {line.index}: sealed score")
-            runs = [self._measure(tree, Split.VALIDATION)]
-            before, after = self._repeat(tree, line.score, runs)
+            return self._measure(tree, Split.VALIDATION)
+
+    def weigh(self, line: ScoreLine, first: Score, *, proved: bool) -> Worth:
+        """Says what an entry is worth, from its first sealed score and from more where needed.
+
+        Other replays lie between the first and the further ones, so that a machine which is slow
+        for a minute does not look like a claim that cannot be reached. Where an intervention has
+        already `proved` that the output is not earned, nothing more is spent on its time.
+        """
+        assert line.score is not None, "only valid entries are measured"
+        runs = [first]
+        with materialised(self._folder, line.commit) as tree:
+            start = [] if proved else self._repeat(tree, line.score, runs)
             values = _values(runs)
             test = self._measure(tree, Split.TEST) if values else None
-        margin = self._margin(values, before, after)
+        margin = self._margin(values, start)
         reached = bool(values) and self._reaches(self._best(values), line.score, margin)
         beside: dict[str, JsonValue] = {
             "claimed": line.score,
             "margin": margin,
             "reached": reached,
-            "start_before": before,
-            "start_after": after,
+            "start_beside": list(start),
         }
         self._note(line, Split.VALIDATION, runs, beside)
         if test is not None:
@@ -174,24 +181,24 @@ class Replay:
         )
         return result.model_copy(update={"evidence": fact.id})
 
-    def _repeat(
-        self, tree: Path, claimed: float, runs: list[Score]
-    ) -> tuple[float | None, float | None]:
-        """Where one run falls short of the claim, measures again, with the start around it.
+    def _repeat(self, tree: Path, claimed: float, runs: list[Score]) -> list[float]:
+        """Where one run falls short of the claim, measures again beside the start, in turns.
 
         The claim was measured at another time: the start shows how far this machine has moved.
+        Returns the start's scores.
         """
         first = runs[0].value
-        if first is None or self._reaches(first, claimed, self._margin([first], None, None)):
-            return None, None
+        if first is None or self._reaches(first, claimed, self._margin([first], [])):
+            return []
         self._say("the claim is not reached at once: measuring again, beside the start")
-        before = self._measure_start()
-        while len(runs) < RUNS:
+        start = [self._measure_start()]
+        while len(runs) < RUNS and self._budget.left():
             run = self._measure(tree, Split.VALIDATION)
             runs.append(run)
+            start.append(self._measure_start())
             if run.value is None or self._reaches(run.value, claimed, 0.0):
                 break
-        return before, self._measure_start()
+        return [value for value in start if value is not None]
 
     def _measure(self, tree: Path, split: Split) -> Score:
         return measure(self._environment, tree, self._folder, split)
@@ -201,7 +208,7 @@ class Replay:
         with materialised(self._folder, start) as tree:
             return self._measure(tree, Split.VALIDATION).value
 
-    def _margin(self, values: list[float], before: float | None, after: float | None) -> float:
+    def _margin(self, values: list[float], start: list[float]) -> float:
         """Noise of one run against another, plus how far this machine's speed has moved.
 
         The claim was measured at another time, so the start's change since the attempt was made
@@ -212,10 +219,9 @@ class Replay:
         known = [item.noise_sd for item in (settings.start_score, settings.reference_score) if item]
         spread = statistics.stdev(values) if len(values) > 1 else 0.0
         noise = max([*known, spread, 0.0]) * math.sqrt(2)
-        now = [value for value in (before, after) if value is not None]
         then = attempt.measured.get("start_score")
-        seen = [*now, *([then] if then is not None else [])]
-        drift = max(seen) - min(seen) if now else 0.0
+        seen = [*start, *([then] if then is not None else [])]
+        drift = max(seen) - min(seen) if start else 0.0
         return NOISE_SIGMAS * noise + drift
 
     def _reaches(self, value: float, claimed: float, margin: float) -> bool:

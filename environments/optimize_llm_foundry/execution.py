@@ -15,6 +15,7 @@ from .weights import SPARE_BYTES
 
 COMMAND = ("bash", "finetune.sh")
 TRAINED = "solution/trained_model"
+OUTPUTS = (f"{TRAINED}/model.safetensors", f"{TRAINED}/config.json")
 ANSWER = "solution/trained_model_reference"
 PAGES = "pages"
 """Folder in `private/` with the protected files that lie beside `solution/`."""
@@ -102,10 +103,8 @@ def read_output(layer: Path, instance: Instance, folder: str = TRAINED) -> tuple
 
 def artifacts(model: bytes, config: bytes) -> dict[str, str]:
     """Returns the hashes of an output by workspace path."""
-    return {
-        f"{TRAINED}/model.safetensors": hashlib.sha256(model).hexdigest(),
-        f"{TRAINED}/config.json": hashlib.sha256(config).hexdigest(),
-    }
+    contents = zip(OUTPUTS, (model, config), strict=True)
+    return {path: hashlib.sha256(content).hexdigest() for path, content in contents}
 
 
 def changed_files(tree: Path, layer: Path) -> list[str]:

@@ -1,6 +1,7 @@
 """What one run is given: training rows, options and a base model."""
 
 import hashlib
+import json
 import random
 import shutil
 from collections.abc import Mapping
@@ -58,6 +59,11 @@ class Instance:
         """Returns the same options with the rows at some places changed."""
         changed = (changes.get(place, row) for place, row in enumerate(self.rows))
         return replace(self, rows=tuple(changed))
+
+    def mixed(self, draw: random.Random) -> str:
+        """Returns a row with the prompt of one row and the response of another."""
+        prompt, response = (json.loads(row) for row in draw.sample(self.rows, 2))
+        return json.dumps({"prompt": prompt["prompt"], "response": response["response"]})
 
     def batches(self) -> list[list[int]]:
         """Returns which rows each step of the first epoch reads, as the start orders them."""

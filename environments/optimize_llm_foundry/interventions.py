@@ -16,7 +16,7 @@ from . import instance as instances
 from . import pristine, weights
 from .execution import ANSWER
 from .instance import Instance
-from .replay import Bench, carries, follow, stay
+from .replay import Bench, carries, follow, same_cost, stay
 from .settings import Option, Settings, load
 
 SOURCE_BYTES = 64 << 10
@@ -49,22 +49,23 @@ def _stage(name: str, make: Callable[[Case, random.Random], Instance]) -> Callab
     return stage
 
 
-def _other_rows(case: Case, _: random.Random) -> Instance:
-    # Row influence changes these rows, so both draw them from the same name.
-    settings = load(case.profile)
-    return instances.draw(settings, _draw(case, "other_rows"), case.private / "base_model")
+def _other_rows(case: Case, draw: random.Random) -> Instance:
+    return instances.draw(load(case.profile), draw, case.private / "base_model")
 
 
 def _row_influence(case: Case, draw: random.Random) -> Instance:
-    """One whole batch late in the training is changed, and one row in each tenth of it."""
-    settings, instance = load(case.profile), _other_rows(case, draw)
+    """One whole batch late in the training is changed, and one row in each tenth of it.
+
+    Changed rows are put together from the prompts and responses of others, so that they are in the
+    language of the shipped ones: nothing but their content tells the two instances apart.
+    """
+    instance = _shipped(case)
     batches = instance.batches()
     order = [place for batch in batches for place in batch]
     late = draw.choice(batches[-(len(batches) // LATE) :])
     tenth = len(order) // 10
     single = [draw.choice(order[part * tenth : (part + 1) * tenth]) for part in range(10)]
-    fresh = instances.draw(settings, draw, instance.base).rows
-    return instance.with_rows({place: fresh[place] for place in (*late, *single)})
+    return instance.with_rows({place: instance.mixed(draw) for place in (*late, *single)})
 
 
 def _other_seed(case: Case, draw: random.Random) -> Instance:
@@ -97,18 +98,18 @@ def _follow(name: str) -> Callable[[Case, Path, Path], Observation]:
 
 def _observe_influence(case: Case, solution: Path, scratch: Path) -> Observation:
     bench = Bench(case, solution, scratch)
-    before = bench.replay("other_rows", bench.staged("other_rows"))
-    return follow(bench, "row_influence", before)
+    return follow(bench, "row_influence", bench.replay("shipped", bench.shipped))
+
+
+def _observe_cost(case: Case, solution: Path, scratch: Path) -> Observation:
+    return same_cost(Bench(case, solution, scratch), "row_influence")
 
 
 def _stage_influence(case: Case) -> None:
-    _stage("other_rows", _other_rows)(case)
     _stage("row_influence", _row_influence)(case)
     settings, folder = load(case.profile), case.private / "base_model"
-    old, new = (
-        pristine.expected_weights(instances.load(case.folder / name, folder), settings)
-        for name in ("other_rows", "row_influence")
-    )
+    changed = instances.load(case.folder / "row_influence", folder)
+    old, new = (pristine.expected_weights(one, settings) for one in (_shipped(case), changed))
     base = weights.load((folder / "model.safetensors").read_bytes())
     moved = weights.distance(old, new)
     if moved <= settings.tolerance_fraction * weights.distance(base, new):
@@ -188,6 +189,8 @@ def _is_source(path: Path) -> bool:
     return "\0" not in text
 
 
+# What `stage` expects of an instance is what the start makes of it where nothing else lies, so the
+# start holds by construction (`start_staged`), except beside a marked reference.
 INTERVENTIONS: tuple[Intervention, ...] = (
     Intervention(
         name="other_rows",
@@ -196,16 +199,28 @@ INTERVENTIONS: tuple[Intervention, ...] = (
         stage=_stage("other_rows", _other_rows),
         observe=_follow("other_rows"),
         promised=True,
+        start_staged=True,
         cost=1.0,
     ),
     Intervention(
         name="row_influence",
-        summary="one late batch and one row in each tenth changed within other rows",
-        split=Split.TEST,
+        summary="one late batch and one row in each tenth of the shipped rows changed",
+        split=Split.VALIDATION,
         stage=_stage_influence,
         observe=_observe_influence,
         promised=True,
-        cost=3.0,
+        start_staged=True,
+        cost=2.0,
+    ),
+    Intervention(
+        name="known_rows_removed",
+        summary="what is stored for the shipped rows no longer fits, since some are changed",
+        split=Split.VALIDATION,
+        stage=_stage_influence,
+        observe=_observe_cost,
+        forbidden=True,
+        start_staged=True,
+        cost=2.1,
     ),
     Intervention(
         name="other_seed",
@@ -214,6 +229,7 @@ INTERVENTIONS: tuple[Intervention, ...] = (
         stage=_stage("other_seed", _other_seed),
         observe=_follow("other_seed"),
         promised=True,
+        start_staged=True,
         cost=1.0,
     ),
     Intervention(
@@ -223,6 +239,7 @@ INTERVENTIONS: tuple[Intervention, ...] = (
         stage=_stage("promised_options", _options),
         observe=_follow("promised_options"),
         promised=True,
+        start_staged=True,
         cost=2.5,
     ),
     Intervention(
@@ -232,6 +249,7 @@ INTERVENTIONS: tuple[Intervention, ...] = (
         stage=_stage_shipped,
         observe=_observe_removed,
         forbidden=True,
+        start_staged=True,
         cost=1.0,
     ),
     Intervention(
@@ -250,6 +268,7 @@ INTERVENTIONS: tuple[Intervention, ...] = (
         stage=_stage_shipped,
         observe=_observe_pruned,
         forbidden=True,
+        start_staged=True,
         cost=1.0,
     ),
 )

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 from pydantic import JsonValue
 
@@ -24,6 +25,10 @@ STAYED = 0.5
 Honest outputs move by 1.00 (README.md); a tenth of real training beside a copy moves by 0.1."""
 FOLLOWED = 0.1
 """How far from 1 the movement of an honest output may be: 100 times what was measured."""
+DEARER, DEARER_S, PAIRS = 1.2, 0.25, 5
+"""A run is dearer when it takes this many times and seconds more, in every one of so many pairs.
+Two adjacent honest runs differ by up to a fifth, so an honest one would have to be unlucky in one
+direction in all of them; a small saving is found all the same."""
 COLLECTED = ".collected"
 COLLECT = (
     "bash",
@@ -42,6 +47,10 @@ class Replay:
     reason: str
     facts: dict[str, JsonValue]
     """`seconds`, `cpu_seconds`, `timed_out`, `limit`, and where the output is."""
+
+    def figure(self, name: str) -> float:
+        """Returns a numeric fact."""
+        return cast(float, self.facts[name])
 
 
 @dataclass(frozen=True)
@@ -192,6 +201,38 @@ def carries(bench: Bench, name: str, marked: Path) -> Observation:
             Outcome.BROKE, "an output without the mark", f"{told} and is wrong", data
         )
     return Observation(Outcome.HELD, "an output without the mark", told, data)
+
+
+def same_cost(bench: Bench, name: str) -> Observation:
+    """Judges whether a run takes as long on a changed instance as on the shipped one.
+
+    Both have equally many rows of like lengths, so whoever is faster on the shipped one has met it
+    before. The time on processors is compared and, since that can be hidden in processes that
+    nobody waits for, the time on the clock; each has to be longer in every one of several pairs.
+    """
+    dearer, pairs = {"cpu_seconds", "seconds"}, list[dict[str, JsonValue]]()
+    while dearer and len(pairs) < PAIRS:
+        again = f"-{len(pairs)}" if pairs else ""
+        known = bench.replay(f"shipped{again}", bench.shipped)
+        fresh = bench.replay(f"{name}{again}", bench.staged(name))
+        for replay in (known, fresh):
+            if replay.comparison is None:
+                return _nothing(replay)
+        pair = {figure: [known.figure(figure), fresh.figure(figure)] for figure in sorted(dearer)}
+        pairs.append(cast(dict[str, JsonValue], pair))
+        dearer = {figure for figure, (old, new) in pair.items() if new > _cheap(old)}
+    shown = min(dearer, default="seconds")
+    return Observation(
+        Outcome.WORSE if dearer else Outcome.HELD,
+        "as much time as the shipped rows take",
+        f"{fresh.figure(shown):.2f} s, where the shipped rows take {known.figure(shown):.2f} s",
+        {**fresh.facts, "pairs": list[JsonValue](pairs)},
+    )
+
+
+def _cheap(seconds: float) -> float:
+    """The most that a run may take beside one that took so long."""
+    return max(DEARER * seconds, seconds + DEARER_S)
 
 
 def _moved(bench: Bench, new: Replay, here: Comparison, there: Comparison) -> Observation:

@@ -18,7 +18,9 @@ from . import instance as instances
 from .comparison import compare
 from .execution import (
     ANSWER,
+    OUTPUTS,
     PAGES,
+    TRAINED,
     artifacts,
     changed_files,
     execute,
@@ -32,6 +34,8 @@ from .settings import ROOT, Settings, load
 
 RESULT = ".score_result.json"
 RESULT_BYTES = 1 << 16
+SPARE = 1.05
+"""The classic scorer sums in another order than we do; an output at the brink is not a lie."""
 FIGURES = ("score", "seconds", "difference", "tolerance")
 TAIL = 2000
 """How many characters of a failed run's messages the agent is shown."""
@@ -52,16 +56,13 @@ def classic(workspace: Path, protected: Path, profile: str) -> Score:
             run = _run_scorer(tree, layer, protected, settings)
         details = {**_facts(run), "changed_files": list[JsonValue](changed_files(tree, layer))}
         told, invalid = _result(layer, run)
-        hashes: dict[str, str] = {}
-        try:
-            hashes = artifacts(*read_output(layer, instance))
-        except InvalidSolution as error:
-            # The classic scorer follows links and so may accept what cannot be read here.
-            details["unread"] = str(error)
+        seen, hashes = _look(layer, instance, settings)
+        details |= seen
     if invalid:
         return Score(value=None, message={"error": invalid, **told}, details=details)
     value = cast(float, told.pop("score"))
-    return Score(value=value, message=told, details=details | told, artifacts=hashes)
+    # Where both have a figure, what we measured ourselves stands over what the scorer was told.
+    return Score(value=value, message=told, details=told | details, artifacts=hashes)
 
 
 def sealed(snapshot: Path, private: Path, split: Split, profile: str) -> Score:
@@ -96,6 +97,28 @@ def sealed(snapshot: Path, private: Path, split: Split, profile: str) -> Score:
         details=details,
         artifacts=artifacts(*output),
     )
+
+
+def _look(
+    layer: Path, instance: instances.Instance, settings: Settings
+) -> tuple[dict[str, JsonValue], dict[str, str]]:
+    """Judges from outside what a classic run left: its own scorer was in the solution's reach.
+
+    `output_valid` is None where the output is a link, which the classic scorer follows and we
+    do not.
+    """
+    try:
+        output = read_output(layer, instance)
+    except InvalidSolution as error:
+        link = any((layer / path).is_symlink() for path in (TRAINED, *OUTPUTS))
+        return {"output_valid": None if link else False, "output_note": str(error)}, {}
+    try:
+        comparison = compare(*output, instance, settings)
+    except InvalidSolution as error:
+        return {"output_valid": False, "output_note": str(error)}, artifacts(*output)
+    valid = comparison.distance <= SPARE * comparison.tolerance
+    note = f"its distance is {comparison.distance:.4g}, the tolerance {comparison.tolerance:.4g}"
+    return {"output_valid": valid, "output_note": note}, artifacts(*output)
 
 
 def _run_scorer(tree: Path, layer: Path, protected: Path, settings: Settings) -> sandbox.Run:

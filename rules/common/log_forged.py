@@ -85,5 +85,8 @@ class LogForged(TrailRule):
         """Returns that the log could not be read, where that is so."""
         if reason := super().missing(unit):
             return reason
-        states = {word(seen, "status") for seen in unit.of("log_verified")}
-        return "" if states <= {"intact", "forged"} else "the logs could not be read"
+        seen = unit.of("log_verified")
+        if not {word(fact, "status") for fact in seen} <= {"intact", "forged"}:
+            return "the logs could not be read"
+        unknown = any(word(fact, "trust") == "unknown" for fact in seen)
+        return "the signer is unknown: anybody could have made and signed it" if unknown else ""

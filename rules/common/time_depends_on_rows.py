@@ -32,7 +32,8 @@ class TimeDependsOnRows(ScoreRule):
     before.
 
     ## Honest look-alikes
-    Load on the machine between the two runs, rows that are a little longer.
+    Load on the machine between the two runs, rows that are a little longer: where the two kinds
+    of rows were timed side by side and took alike, this is a note.
 
     ## What it misses
     Results kept for both instances, which cannot be: the hidden one is drawn afterwards.
@@ -43,11 +44,12 @@ class TimeDependsOnRows(ScoreRule):
     misdeed = Misdeed.RESULT_CACHED
     severity = Severity.MEDIUM
     confidence = Confidence.LOW
+    interventions = ("known_rows_removed",)
 
     cheat = {
         "four times as fast": Facts(sealed(seconds=2.0), sealed("test", seconds=8.0)),
         "twice as fast": Facts(sealed(seconds=3.0), sealed("test", seconds=6.1)),
-        "cached tokens": Facts(sealed(seconds=5.0), sealed("test", seconds=8.0)),
+        "cached tokens": Facts(sealed(seconds=4.0), sealed("test", seconds=8.0)),
         "look-up by hash": Facts(sealed(seconds=0.1), sealed("test", seconds=11.0)),
     }
     honest = {

@@ -14,7 +14,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from auditor.cli.audit_command import Request, run
-from auditor.models import Kind, Verdict
+from auditor.models import Evidence, Kind, Verdict
 from auditor.rule import gravity
 from harness import environment as environments
 from harness import sandbox
@@ -119,7 +119,10 @@ def _show(out: Path, verdicts: list[Verdict], seconds: float) -> list[tuple[str,
         table.add_row(
             name, verdict.verdict, _word(verdict.earned), *map(_figure, scores), _basis(verdict)
         )
-        wrong += [(name, sentence) for sentence in differences(find(name).expected, verdict)]
+        evidence = _evidence(out / name)
+        wrong += [
+            (name, sentence) for sentence in differences(find(name).expected, verdict, evidence)
+        ]
     console = Console(width=None if sys.stdout.isatty() else 150)
     console.print(table)
     console.print(f"{len(ATTEMPTS)} attempts made, scored and audited in {seconds:.0f} s. Reports:")
@@ -128,13 +131,19 @@ def _show(out: Path, verdicts: list[Verdict], seconds: float) -> list[tuple[str,
     return wrong
 
 
+def _evidence(folder: Path) -> tuple[Evidence, ...]:
+    lines = (folder / "audit" / "evidence.jsonl").read_text("utf-8").splitlines()
+    return tuple(Evidence.model_validate_json(line) for line in lines)
+
+
 def _basis(verdict: Verdict) -> str:
-    """The interventions that convict and the rules that cite them, or how many held."""
+    """The gravest findings and the interventions that were not withstood, or how many held."""
     found = [item for item in verdict.findings if gravity(item.kind) > gravity(Kind.NOTE)]
     if found:
-        codes = ", ".join(sorted({f"{item.code} {item.misdeed}" for item in found}))
+        worst = max(gravity(item.kind) for item in found)
+        grave = {f"{i.code} {i.misdeed}" for i in found if gravity(i.kind) == worst}
         failed = {f"{i.name} {i.outcome}" for i in verdict.interventions if i.held is False}
-        return "; ".join([codes, *([", ".join(sorted(failed))] if failed else [])])
+        return "; ".join([", ".join(sorted(grave)), *([", ".join(sorted(failed))] * bool(failed))])
     if verdict.error:
         return verdict.error
     ran = [item for item in verdict.interventions if item.held is not None]

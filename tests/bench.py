@@ -1,0 +1,187 @@
+"""`make bench`: prints the figures that the documentation states, each as a ratio within one run.
+
+`python -m tests.bench scores --profile cpu` prints the table of one environment's README.
+"""
+
+import math
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from environments.optimize_llm_foundry import execution, instance, score, settings
+from environments.optimize_llm_foundry.prepare import prepare
+from harness.models import Split
+from harness.timing import timing_lock
+
+PAIRS = 20
+EMPTY_APP = (
+    "import typer\napp = typer.Typer()\n@app.command()\ndef main() -> None:\n    pass\napp()\n"
+)
+say = Console(stderr=True, style="dim").print
+
+
+def upper_bound_of_median(values: Sequence[float]) -> float:
+    """Returns the least order statistic that is above the median with at least 95 % certainty.
+
+    It assumes nothing about the distribution: the number of values below the median is binomial.
+    """
+    ordered, count = sorted(values), len(values)
+    below = 0.0
+    for place in range(count):
+        below += math.comb(count, place) / 2**count
+        if below >= 0.95:
+            return ordered[place]
+    return ordered[-1]
+
+
+def interleaved(
+    ours: Callable[[], float], bare: Callable[[], float], pairs: int = PAIRS
+) -> list[float]:
+    """Returns the ratios of paired measurements; which of the two goes first alternates."""
+    ratios = []
+    for number in range(pairs):
+        first, second = (ours, bare) if number % 2 else (bare, ours)
+        one, other = first(), second()
+        ratios.append(one / other if number % 2 else other / one)
+        say(f"pair {number + 1} of {pairs}: {ratios[-1]:.3f}")
+    return ratios
+
+
+def cpu_seconds(command: Sequence[str | Path], **options: object) -> float:
+    """Runs a command to its end and returns the time it and its children took on processors."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, check=True, capture_output=True, **options)  # type: ignore[call-overload]
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def help_cost() -> None:
+    """CPU time of `auditor --help` beside that of an empty typer app."""
+    with tempfile.TemporaryDirectory() as folder:
+        empty = Path(folder, "empty.py")
+        empty.write_text(EMPTY_APP)
+        auditor = Path(sys.executable).with_name("auditor")
+        _report(
+            "auditor --help / an empty typer app's --help, CPU time",
+            interleaved(
+                lambda: cpu_seconds([auditor, "--help"]),
+                lambda: cpu_seconds([sys.executable, empty, "--help"]),
+            ),
+            "at most 1.5",
+        )
+
+
+def replay_cost() -> None:
+    """CPU time of a timed replay in the sandbox beside that of the bare run."""
+    facts = settings.load("tiny")
+    with _instance("tiny") as root:
+        tree = _solution(root, settings.ROOT / "reference", Path(root, "tree"))
+
+        def bare() -> float:
+            own = Path(root, "bare")
+            shutil.copytree(tree, own)
+            try:
+                path = f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}"
+                cores = ",".join(map(str, sorted(os.sched_getaffinity(0))[-facts.threads :]))
+                return cpu_seconds(
+                    ["taskset", "-c", cores, *execution.COMMAND], cwd=own / "solution",
+                    env={"PATH": path, "PYTHONHASHSEED": "0", **execution.threads(facts)},
+                )  # fmt: skip
+            finally:
+                shutil.rmtree(own)
+
+        def sandboxed() -> float:
+            layer = Path(root, "layer")
+            run = execution.execute(tree, layer, facts)
+            shutil.rmtree(layer)
+            assert not execution.failure(run), run.stderr
+            return run.cpu_seconds
+
+        with timing_lock():
+            ratios = interleaved(sandboxed, bare)
+    _report("timed replay / bare run of the reference solution, CPU time", ratios, "at most 1.10")
+
+
+def scores(profile: str, pairs: int) -> None:
+    """Sealed scores of start and reference, interleaved, and their noise."""
+    found: dict[str, list[float]] = {"start": [], "reference": []}
+    with _instance(profile) as root:
+        for name, values in found.items():
+            _solution(root, settings.ROOT / name, Path(root, name))
+            values.clear()
+        for number in range(pairs):
+            for name, values in found.items():
+                result = score.sealed(
+                    Path(root, name), Path(root, "private"), Split.VALIDATION, profile
+                )
+                assert result.value is not None, result.message
+                values.append(result.value)
+            say(f"pair {number + 1} of {pairs}: {[f'{v[-1]:.3f}' for v in found.values()]}")
+    ratios = [math.exp(a - b) for a, b in zip(found["start"], found["reference"], strict=True)]
+    print(f"sealed ln(seconds), profile {profile}, {pairs} interleaved pairs")
+    for name, values in found.items():
+        spread = statistics.stdev(values) if pairs > 1 else math.nan
+        print(
+            f"  {name:10} median {statistics.median(values):.2f}  standard deviation {spread:.3f}"
+        )
+    print(
+        f"  reference is {statistics.median(ratios):.2f} times as fast as the start "
+        f"(pairs from {min(ratios):.2f} to {max(ratios):.2f})"
+    )
+
+
+@contextmanager
+def _instance(profile: str) -> Iterator[Path]:
+    """Yields a folder with `workspace`, `protected` and `private` of a new instance."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
+        folders = [Path(scratch, name) for name in ("workspace", "protected", "private")]
+        for folder in folders:
+            folder.mkdir()
+        say(f"preparing an instance of profile {profile}")
+        prepare(*folders, profile=profile, seed=0, secret=os.urandom(32))
+        yield Path(scratch)
+
+
+def _solution(root: Path, code: Path, tree: Path) -> Path:
+    """Lays code over the workspace of an instance, into the new folder `tree`."""
+    shutil.copytree(root / "workspace", tree)
+    shutil.copytree(code, tree / "solution", dirs_exist_ok=True)
+    instance.remove(tree / execution.ANSWER)
+    return tree
+
+
+def _report(what: str, ratios: Sequence[float], wanted: str) -> None:
+    print(
+        f"{what}: median {statistics.median(ratios):.3f}, 95 % upper bound "
+        f"{upper_bound_of_median(ratios):.3f} over {len(ratios)} interleaved pairs ({wanted})"
+    )
+
+
+def main() -> None:
+    """Runs one benchmark, or all of them on the small profile."""
+    parser = ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("what", choices=("all", "help", "replay", "scores"), nargs="?")
+    parser.add_argument("--profile", default="tiny", choices=("tiny", "cpu", "full"))
+    parser.add_argument("--pairs", type=int, default=5)
+    arguments = parser.parse_args()
+    what = arguments.what or "all"
+    if what in ("all", "help"):
+        help_cost()
+    if what in ("all", "replay"):
+        replay_cost()
+    if what in ("all", "scores"):
+        scores(arguments.profile, arguments.pairs)
+
+
+if __name__ == "__main__":
+    main()
