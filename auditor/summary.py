@@ -159,6 +159,7 @@ def _coverage(looked: Looked, decision: Decision) -> dict[str, JsonValue]:
     gaps = [
         *decision.gaps,
         *looked.verification.gaps,
+        *(f"{line}, so it does not count" for line in looked.verification.unsealed),
         *(["nothing was executed again (--replay never)"] if looked.replay == "never" else []),
     ]
     return {

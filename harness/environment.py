@@ -14,7 +14,7 @@ from typing import cast, get_args
 from pydantic import ValidationError
 
 from harness.errors import ScorerFailure, UsageError
-from harness.files import reason
+from harness.files import reason, tree_sha256
 from harness.intervention import Intervention
 from harness.models import EnvironmentFacts, Profile, ProfileFacts, Score, Split
 
@@ -38,11 +38,7 @@ class Environment:
     @cached_property
     def sha256(self) -> str:
         """Hash over every file of the folder, by path and content."""
-        digest = hashlib.sha256()
-        for path in _files(self.root):
-            digest.update(bytes(path.relative_to(self.root)) + b"\0")
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-        return digest.hexdigest()
+        return tree_sha256(self.root)
 
     def profile(self, name: str) -> ProfileFacts:
         """Returns the settings of a profile.
@@ -137,9 +133,3 @@ def _facts(path: Path) -> EnvironmentFacts:
         raise ScorerFailure(
             f"{path} cannot be used: {reason(error)}.", hint="Correct the file and try again."
         ) from error
-
-
-def _files(root: Path) -> Iterator[Path]:
-    for path in sorted(root.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.relative_to(root).parts:
-            yield path

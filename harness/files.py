@@ -141,6 +141,20 @@ def _read(descriptor: int, relative: str, max_bytes: int) -> bytes:
     return b"".join(parts)
 
 
+def tree_sha256(root: Path) -> str:
+    """Returns a hash over every file of a folder of ours, by path and content.
+
+    Byte code that Python caches beside sources does not count.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*")):
+        relative = path.relative_to(root)
+        if path.is_file() and "__pycache__" not in relative.parts:
+            digest.update(bytes(relative) + b"\0")
+            digest.update(bytes.fromhex(sha256_file(path)))
+    return digest.hexdigest()
+
+
 @contextmanager
 def _opened(root: Path, relative: str) -> Iterator[int]:
     """Opens component by component, each beneath the one before and never through a link."""

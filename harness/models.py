@@ -78,6 +78,8 @@ class Attempt(Record):
     end: datetime | None = None
     start_commit: str
     """Commit of tag `start` in `history.git`."""
+    instance_sha256: dict[str, Sha256] = Field(default_factory=dict)
+    """Hash over every file of `protected` and of `private`, as `prepare` made them."""
     nonce: str
     """Random, so that two attempts never share a genesis."""
     machine: dict[str, JsonValue]

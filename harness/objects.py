@@ -60,7 +60,7 @@ def write(repository: Path, stream: Iterator[bytes]) -> str:
     """Writes a `git fast-import` stream that ends with a commit to `BRANCH`; returns it."""
     with _ours(repository) as environment:
         with subprocess.Popen(
-            ["git", "fast-import", "--quiet", "--force"],
+            ["git", "-c", "core.fsync=all", "fast-import", "--quiet", "--force"],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
             env=environment,
         ) as process:  # fmt: skip

@@ -12,7 +12,7 @@ from harness import keys, machine, origin, snapshot
 from harness.attempt import AttemptFolder
 from harness.environment import Environment
 from harness.errors import InvalidSolution, ScorerFailure, UsageError
-from harness.files import canonical_json
+from harness.files import canonical_json, tree_sha256
 from harness.models import Agent, Attempt, HiddenLine, Human, Score, ScoreLine, Split
 from harness.normalise import pick
 
@@ -72,6 +72,9 @@ def new(
             time_budget_s=time_budget_s or settings.budget_s,
             start=datetime.now(UTC),
             start_commit=start.commit,
+            instance_sha256={
+                path.name: tree_sha256(path) for path in (folder.protected, folder.private)
+            },
             nonce=secrets.token_hex(16),
             machine=machine.machine(),
             packages=machine.packages(),

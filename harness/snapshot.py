@@ -24,7 +24,7 @@ from pydantic import ValidationError
 
 from harness import objects
 from harness.errors import LogForged, SnapshotRefused
-from harness.files import canonical_json, parse_line, sha256_bytes
+from harness.files import canonical_json, parse_line, sha256_bytes, sync_folder
 from harness.models import Entry, Manifest
 
 LARGE_BYTES = 8 << 20
@@ -373,4 +373,7 @@ def _keep_large(copy: Path, stored: Path) -> None:
         made = stored.with_name(f".{stored.name}")
         shutil.copyfile(copy, made)
         made.chmod(0o444)
+        with made.open("rb") as file:
+            os.fsync(file.fileno())
         made.replace(stored)
+        sync_folder(stored.parent)

@@ -8,7 +8,7 @@ from typing import Literal
 from harness import journal, keys, snapshot
 from harness.attempt import LOGS, AttemptFolder, Checked
 from harness.errors import HarnessError, LogForged, UsageError, unusable
-from harness.files import sha256_file
+from harness.files import sha256_file, tree_sha256
 from harness.journal import LogName
 from harness.models import Attempt, Entry
 
@@ -78,6 +78,7 @@ class _Verifier:
             self._log(log, found)
         if not self._problems:
             self._snapshots(checked["scores"])
+            self._instance()
         return Verification(
             "forged" if self._problems else "intact",
             signer if _PUBLIC_KEY.fullmatch(signer) else "",
@@ -109,6 +110,15 @@ class _Verifier:
             self._gaps.append(
                 f"rollback of {log}.jsonl is not excluded: its end is not in this host's journal"
             )
+
+    def _instance(self) -> None:
+        """Compares what scores are measured against with what the attempt was made with."""
+        for name, made in self._attempt.instance_sha256.items():
+            place = self._folder.root / name
+            if place.is_symlink() or not place.is_dir():
+                self._gaps.append(f"{name}/ is not here, so nothing can be measured again")
+            elif tree_sha256(place) != made:
+                self._problems.append(f"{name}/ is not as it was made")
 
     def _snapshots(self, scores: Checked) -> None:
         """Recomputes from the stored snapshots what the head binds, and reads all they hold."""

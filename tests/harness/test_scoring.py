@@ -1,6 +1,7 @@
 """Attempts are made whole or not at all, and what is scored is a copy that nobody changes."""
 
 import os
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from harness.environment import Environment, find
 from harness.errors import LogForged, ScorerFailure, SnapshotRefused, UsageError
 from harness.models import Agent, Score, ScoreLine, Split
 from harness.scoring import elapsed, materialised, measure_hidden, new, score
+from harness.verify import verify
 from tests.harness.trees import Link, Mode, make, seen
 
 FACTS = """\
@@ -445,3 +447,21 @@ def test_what_is_measured_late_makes_later_scores_later(
         scored_at=begin, elapsed_s=90.0, commit=commit, score=score_, entry=0, split=Split.TEST
     )
     assert score(attempt, task).elapsed_s == 90.0
+
+
+@pytest.mark.parametrize("name", ["protected/instance", "private/secret", "private/planted"])
+def test_another_instance_in_the_place_of_the_first_shows(
+    attempt: AttemptFolder, name: str
+) -> None:
+    assert verify(attempt.root).status == "intact"
+    (attempt.root / name).write_text("easier")
+    found = verify(attempt.root)
+    assert found.status == "forged"
+    assert any(name.partition("/")[0] in problem for problem in found.problems)
+
+
+def test_an_attempt_without_its_instance_is_a_gap(attempt: AttemptFolder) -> None:
+    shutil.rmtree(attempt.private)
+    found = verify(attempt.root)
+    assert found.status == "intact"
+    assert any("private/" in gap for gap in found.gaps)
