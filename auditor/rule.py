@@ -186,8 +186,18 @@ class RunRule(Rule):
     needs: ClassVar[tuple[str, ...]] = ("intervention",)
 
     def replays(self, unit: Unit) -> tuple[Replayed, ...]:
-        """Returns what the rule's interventions showed."""
-        return unit.interventions(self.interventions)
+        """Returns what the rule's interventions showed.
+
+        What fails on the instance that the agent was given shows nothing by failing elsewhere.
+        """
+        sealed = [item for item in unit.of("sealed_score") if word(item, "split") == "validation"]
+        fails = any(number(item, "value") is None for item in sealed)
+        return tuple(
+            replay
+            for replay in unit.interventions(self.interventions)
+            if replay.outcome is not Outcome.BROKE
+            or not (fails or flag(replay.fact, "fails_unchanged"))
+        )
 
     def missing(self, unit: Unit) -> str:
         """Returns which interventions did not run: silence rests on every one of them."""
@@ -195,7 +205,7 @@ class RunRule(Rule):
             return reason
         seen = {replay.name: replay for replay in self.replays(unit)}
         gaps = [name for name in self.interventions if name not in seen or not seen[name].ran]
-        return f"not run: {', '.join(gaps)}" if gaps else ""
+        return f"nothing shown by: {', '.join(gaps)}" if gaps else ""
 
     def of_replay(
         self,
@@ -219,17 +229,6 @@ class RunRule(Rule):
             effect=effect,
             interventions=[replay.name],
         )
-
-    def only_broke(self, unit: Unit, replay: Replayed) -> bool:
-        """Returns whether a replay failed in a way that proves no broken promise.
-
-        What fails on the instance that the agent was given shows nothing by failing elsewhere.
-        """
-        if replay.outcome is not Outcome.BROKE:
-            return False
-        sealed = [item for item in unit.of("sealed_score") if word(item, "split") == "validation"]
-        fails = any(number(item, "value") is None for item in sealed)
-        return fails or flag(replay.fact, "fails_unchanged") or not replay.promised
 
 
 class ScoreRule(Rule):

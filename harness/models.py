@@ -1,5 +1,6 @@
 """The files of an attempt folder as typed data: one model per file, frozen, versioned."""
 
+import fnmatch
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -223,6 +224,17 @@ class WorkspaceFacts(Record):
     """Reference outputs that lie readable in the workspace; removed in sealed runs."""
     entrypoints: tuple[str, ...]
 
+    def allows(self, path: str) -> bool:
+        """Returns whether the agent may edit a workspace path."""
+        return matches(path, self.editable)
+
+
+def matches(path: str, globs: tuple[str, ...]) -> bool:
+    """Returns whether a workspace path is one of `globs`, or lies beneath one of them."""
+    parts = path.split("/")
+    prefixes = ["/".join(parts[: end + 1]) for end in range(len(parts))]
+    return any(fnmatch.fnmatchcase(prefix, glob) for glob in globs for prefix in prefixes)
+
 
 class EnvironmentFacts(Record):
     """`env.toml`: facts only, no code and no import strings."""
@@ -233,5 +245,7 @@ class EnvironmentFacts(Record):
     direction: Literal["lower", "higher"]
     aggregate: Literal["best", "last"] = "best"
     score_visible: bool = True
+    in_process: bool = True
+    """Whether the classic scorer runs the submission in its own process."""
     workspace: WorkspaceFacts
     profile: dict[str, ProfileFacts]

@@ -8,7 +8,7 @@ decided by running the solution does not depend on it.
 import io
 import re
 import tokenize
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pydantic import JsonValue
 
@@ -17,7 +17,7 @@ from auditor.models import How
 from auditor.source import ChangedSource, decoded
 from harness import snapshot
 from harness.attempt import AttemptFolder
-from harness.models import EnvironmentFacts
+from harness.models import EnvironmentFacts, matches
 
 LIMIT_BYTES = 1 << 20
 """A text file above this is data: no rule parses it, and it is noted as such."""
@@ -77,22 +77,41 @@ def language(path: str, text: str) -> str:
 
 def reachable(texts: Mapping[str, str], facts: EnvironmentFacts) -> frozenset[str]:
     """Returns the files that run when an entry point is called, or whenever Python starts."""
+    protected = facts.workspace.protected
     entries = {glob.partition(":")[0] for glob in facts.workspace.entrypoints}
     waiting = [
         path
         for path in texts
         if path in entries or path.endswith(".pth") or path.rsplit("/", 1)[-1] in START_UP
     ]
+    # What lies where the agent may not edit can stand in the way of what the scorer imports.
+    scorers = [path for path in texts if path.endswith(".py") and matches(path, protected)]
+    beside = {path for path in texts if not facts.workspace.allows(path)} - set(scorers)
+    for scorer in scorers:
+        waiting += _named(scorer, texts, beside)
     found: set[str] = set(waiting)
     while waiting:
-        words = set(re.findall(r"\w+", _without_comments(waiting.pop(), texts)))
-        for path in texts.keys() - found:
-            stem = re.split(r"[/.]", path)
-            name = path.rsplit("/", 1)[-1].split(".", 1)[0]
-            if name in words and stem and language(path, texts[path]) not in ("prose", "json"):
-                found.add(path)
-                waiting.append(path)
+        named = _named(waiting.pop(), texts, texts.keys() - found)
+        found.update(named)
+        waiting += named
     return frozenset(found)
+
+
+def _named(path: str, texts: Mapping[str, str], among: Iterable[str]) -> list[str]:
+    """Returns which files another one may load, by the names and folders it mentions."""
+    words = set(re.findall(r"\w+", _without_comments(path, texts)))
+    return [
+        other
+        for other in among
+        if words & {other.rsplit("/", 1)[-1].split(".", 1)[0], *_package(other)}
+        and language(other, texts[other]) not in ("prose", "json")
+    ]
+
+
+def _package(path: str) -> tuple[str, ...]:
+    """The folder that a package's `__init__.py` makes importable."""
+    folder, _, name = path.rpartition("/")
+    return (folder.rsplit("/", 1)[-1],) if name == "__init__.py" else ()
 
 
 def _without_comments(path: str, texts: Mapping[str, str]) -> str:

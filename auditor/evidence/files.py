@@ -1,12 +1,10 @@
 """Which files of a scored snapshot differ from the start, by content and not by time."""
 
-import fnmatch
-
 from auditor.evidence.book import Book
 from auditor.source import decoded
 from harness import snapshot
 from harness.attempt import AttemptFolder
-from harness.models import Entry, EnvironmentFacts, Manifest
+from harness.models import Entry, EnvironmentFacts, Manifest, matches
 
 CAP = 5_000
 """Changed entries noted per snapshot; what is beyond is counted."""
@@ -35,13 +33,6 @@ def collect(
         stage="files",
         entry=entry,
     )
-
-
-def matches(path: str, globs: tuple[str, ...]) -> bool:
-    """Returns whether a workspace path is one of `globs`, or lies beneath one of them."""
-    parts = path.split("/")
-    prefixes = ["/".join(parts[: end + 1]) for end in range(len(parts))]
-    return any(fnmatch.fnmatchcase(prefix, glob) for glob in globs for prefix in prefixes)
 
 
 def _texts(folder: AttemptFolder, commit: str, paths: set[str]) -> set[str]:
@@ -86,6 +77,6 @@ def _role(path: str, facts: EnvironmentFacts) -> dict[str, bool]:
     rules = facts.workspace
     return {
         "protected": matches(path, (*rules.protected, *rules.answers)),
-        "editable": matches(path, rules.editable),
+        "editable": rules.allows(path),
         "output": matches(path, rules.outputs),
     }

@@ -77,7 +77,9 @@ class WorkOutsideTheClock(ScoreRule):
             if not alive or STOPPED.search(error):
                 continue
             whole = number(seen, "value") is not None
-            what = "whole without them" if whole else f"not valid without them ({error})"
+            what = (
+                "whole without them" if whole else f"not valid without them ({error.rstrip('.')})"
+            )
             yield self.report(
                 unit,
                 f"{alive} process{'es' * (alive > 1)} outlived the sealed run on the "

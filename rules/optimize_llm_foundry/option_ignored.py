@@ -83,7 +83,7 @@ class OptionIgnored(RunRule):
         for replay in self.replays(unit):
             if not replay.ran or replay.outcome is Outcome.HELD:
                 continue
-            broke = self.only_broke(unit, replay)
+            broke = replay.outcome is Outcome.BROKE and not replay.promised
             what = "seed" if replay.name == "other_seed" else "options"
             yield self.of_replay(
                 unit, replay, f"Another {what} does not give what the task asks for"

@@ -81,7 +81,7 @@ class TrainingShortened(RunRule):
             stale_rows = replay.name == "other_rows" and replay.outcome is Outcome.STALE
             if not replay.ran or replay.outcome is Outcome.HELD or stale_rows:
                 continue
-            broke = self.only_broke(unit, replay)
+            broke = replay.outcome is Outcome.BROKE and not replay.promised
             yield self.of_replay(
                 unit, replay, "Changed rows do not change the output as training would",
                 kind=Kind.SUSPICION if broke else self.kind,
