@@ -29,7 +29,7 @@ def explain(code: str, rules_root: Path) -> str:
     """
     rule = registry.load_all(rules_root).rule(code)
     title = f"{rule.code} {rule.name}: {rule.kind} at most, {rule.misdeed.replace('_', ' ')}"
-    parts = [title, "=" * len(title), inspect.cleandoc(type(rule).__doc__ or "")]
+    parts = [f"{title}\n{'=' * len(title)}", inspect.cleandoc(type(rule).__doc__ or "")]
     for kind, examples in (("found", rule.cheat), ("not found", rule.honest)):
         name, example = next(iter(examples.items()))
         parts.append(

@@ -24,13 +24,16 @@ MEASURES = frozenset({
 })  # fmt: skip
 """Calls and attributes whose result tells about data but is not the data."""
 REMOVERS = frozenset({"chdir", "makedirs", "mkdir", "remove", "rmdir", "rmtree", "unlink", "walk"})
-WRITERS = frozenset({
-    "check_call", "check_output", "call", "copy", "copy2", "copyfile", "copyfileobj", "copytree",
-    "dump", "getoutput", "hardlink_to", "link", "link_to", "move", "popen", "Popen", "rename",
-    "replace", "run", "save", "save_file", "save_model", "save_pretrained", "savez",
-    "sendfile", "serialize_file", "symlink", "symlink_to", "system", "tofile", "write",
-    "write_bytes", "write_text", "writelines",
+RUNNERS = frozenset({
+    "call", "check_call", "check_output", "getoutput", "popen", "Popen", "run", "system",
 })  # fmt: skip
+"""Calls that are given a command line, as text or as a list."""
+WRITERS = RUNNERS | {
+    "copy", "copy2", "copyfile", "copyfileobj", "copytree", "dump", "hardlink_to", "link",
+    "link_to", "move", "rename", "replace", "save", "save_file", "save_model", "save_pretrained",
+    "savez", "sendfile", "serialize_file", "symlink", "symlink_to", "tofile", "write",
+    "write_bytes", "write_text", "writelines",
+}  # fmt: skip
 MUTATORS = frozenset({
     "add_", "append", "copy_", "data", "extend", "fill_", "insert", "lerp_", "load_state_dict",
     "put", "setdefault", "set_", "update",
@@ -161,19 +164,18 @@ class _Program:
         return labels
 
     def _shell(self, source: ChangedSource) -> None:
-        inside: Labels = NONE
         for command in shell.commands(source.text):
-            if not command.copies:
+            if not command.written:
                 continue
             place = (source.path, command.line)
-            labels = inside
+            labels: Labels = NONE
             for word in command.words:
                 labels |= self.origin(word, place)
             if not labels:
                 continue
-            if any(self.target(word) for word in command.words):
+            if any(self.target(word) for word in command.written):
                 self.reaching |= labels
-            for word in command.words:
+            for word in command.written:
                 if re.fullmatch(r"[\w./-]+", word) and word not in shell.COPIERS and word[0] != "-":
                     self.keep(word, labels)
 
@@ -303,6 +305,8 @@ class _Walk:
                     yield value if isinstance(value, str) else value.decode("utf-8", "replace")
 
     def _is_target(self, call: ast.Call) -> bool:
+        if _last(call.func) in RUNNERS:
+            return any(self._program.target(word) for word in self._written(call))
         given = [*call.args, *(keyword.value for keyword in call.keywords)]
         given += [call.func.value] if isinstance(call.func, ast.Attribute) else []
         if any(self._program.target(text) for text in self._texts(call)):
@@ -326,9 +330,16 @@ class _Walk:
             labels |= self._labels(call.func.value)
         if self._is_target(call):
             self._program.reaching |= labels
-        for text in self._texts(call):
+        kept = self._written(call) if last in RUNNERS else self._texts(call)
+        for text in kept:
             if not re.search(r"\s", text):
                 self._program.keep(text, labels)
+
+    def _written(self, call: ast.Call) -> Iterator[str]:
+        """The words that a command line in a call may write to."""
+        for text in self._texts(call):
+            for command in shell.commands(text):
+                yield from command.written
 
     def _mutated(self, owner: ast.expr, labels: Labels) -> None:
         """Marks what a method changed, and what a loop variable was drawn from."""

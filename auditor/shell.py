@@ -3,9 +3,10 @@
 import base64
 import binascii
 import fnmatch
+import itertools
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 COPIERS = frozenset({
@@ -17,20 +18,40 @@ _ASSIGNMENT = re.compile(r"^(?:export\s+|local\s+|declare\s+\S*\s*|readonly\s+)?
 _VARIABLE = re.compile(r"\$(?:\{(\w+)[^}]*\}|(\w+))")
 _HEREDOC = re.compile(r"<<-?\s*(['\"]?)(\w+)\1")
 _LONGEST = 1 << 14
+_REDIRECTED_TO_BOTH = re.compile(r"\d*>&\d|&(?=>)")
+_ENDS = frozenset({";", ";;", "&", "&&", "||", "(", ")", "()"})
+_PIPES = frozenset({"|", "|&"})
+_CHANGE = frozenset({"cd", "pushd"})
 
 
 class Command(NamedTuple):
-    """One logical line: a pipeline or list of commands."""
+    """One pipeline."""
 
     line: int
-    words: tuple[str, ...]
-    """Without quotes, with the variables that the script sets, and what literals decode to."""
+    stages: tuple[tuple[str, ...], ...]
+    """The words of each program, without quotes, with the variables that the script sets."""
+    folders: tuple[str, ...] = ()
+    """Where `cd` has led before on the same line."""
+    decoded: tuple[str, ...] = ()
+    """What literals decode to, where something on the line decodes."""
 
     @property
-    def copies(self) -> bool:
-        """Whether it has a command that carries content elsewhere, or redirects."""
-        names = {word.rsplit("/", 1)[-1] for word in self.words}
-        return not names.isdisjoint(COPIERS) or any(">" in word for word in self.words)
+    def words(self) -> tuple[str, ...]:
+        """All of its words, and what they stand for."""
+        return (*self.folders, *(word for stage in self.stages for word in stage), *self.decoded)
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """The words that may name what it writes: those given to copiers, and redirections.
+
+        What only compares, or lists, writes nothing but where its output is redirected to.
+        """
+        found: list[str] = []
+        for stage in self.stages:
+            if not COPIERS.isdisjoint(word.rsplit("/", 1)[-1] for word in stage):
+                found += [*self.folders, *stage, *self.decoded]
+            found += _redirected(stage)
+        return tuple(found)
 
 
 class Embedded(NamedTuple):
@@ -42,16 +63,19 @@ class Embedded(NamedTuple):
 
 
 def commands(text: str) -> list[Command]:
-    """Returns the commands of a script, in order; here-documents are left out."""
+    """Returns the pipelines of a script, in order; here-documents are left out."""
     known: dict[str, str] = {}
     found = []
     for line, logical in _logical(text):
-        words = _split(_expand(logical, known))
+        words = _split(_REDIRECTED_TO_BOTH.sub(" ", _expand(logical, known)))
         for word in words:
             if match := _ASSIGNMENT.match(word):
                 known[match[1]] = match[2][:_LONGEST]
-        if words:
-            found.append(Command(line, (*words, *_decoded(words))))
+        folders: list[str] = []
+        for pipeline in _between(words, _ENDS):
+            stages = tuple(map(tuple, _between(pipeline, _PIPES)))
+            found.append(Command(line, stages, tuple(folders), tuple(_decoded(words))))
+            folders += [word for stage in stages if stage[0] in _CHANGE for word in stage[1:]]
     return found
 
 
@@ -79,6 +103,19 @@ def _component(part: str, name: str) -> bool:
         return True
     literal = re.sub(r"[*?]|\[[^]]*\]", "", part)
     return literal != part and len(literal) >= 3 and fnmatch.fnmatchcase(name, part)
+
+
+def _between(words: Iterable[str], ends: frozenset[str]) -> Iterator[list[str]]:
+    """Yields the runs of words between separators; empty ones are left out."""
+    for ended, run in itertools.groupby(words, ends.__contains__):
+        if not ended:
+            yield list(run)
+
+
+def _redirected(stage: Sequence[str]) -> Iterator[str]:
+    for word, after in zip(stage, (*stage[1:], ""), strict=True):
+        if match := re.fullmatch(r"\d*>{1,2}\|?(.*)", word, re.S):
+            yield match[1] or after
 
 
 def _logical(text: str) -> Iterator[tuple[int, str]]:

@@ -20,6 +20,7 @@ from rich.console import Console
 
 from environments.optimize_llm_foundry import execution, instance, score, settings
 from environments.optimize_llm_foundry.prepare import prepare
+from harness import sandbox
 from harness.models import Split
 from harness.timing import timing_lock
 
@@ -112,6 +113,28 @@ def replay_cost() -> None:
     _report("timed replay / bare run of the reference solution, CPU time", ratios, "at most 1.10")
 
 
+def warm_cost() -> None:
+    """Wall time of a replay that begins with torch loaded beside one that has to load it."""
+    program = "import torch\nassert torch.ones(3).sum() == 3\n"
+    with tempfile.TemporaryDirectory() as folder, sandbox.Warm(["torch"]) as warm:
+        tree, layer = Path(folder, "tree"), Path(folder, "layer")
+        (tree / "solution").mkdir(parents=True)
+        (tree / "solution/program.py").write_text(program)
+
+        def forked() -> float:
+            return warm.run(["program.py"], workspace=tree, layer=layer).seconds
+
+        def fresh() -> float:
+            command = ("python", "program.py")
+            return sandbox.run(command, workspace=tree, layer=layer).seconds
+
+        forked()
+        _report(
+            "replay from a waiting Python with torch / a fresh one, wall time",
+            interleaved(forked, fresh), "no bound",
+        )  # fmt: skip
+
+
 def scores(profile: str, pairs: int) -> None:
     """Sealed scores of start and reference, interleaved, and their noise."""
     found: dict[str, list[float]] = {"start": [], "reference": []}
@@ -170,7 +193,7 @@ def _report(what: str, ratios: Sequence[float], wanted: str) -> None:
 def main() -> None:
     """Runs one benchmark, or all of them on the small profile."""
     parser = ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("what", choices=("all", "help", "replay", "scores"), nargs="?")
+    parser.add_argument("what", choices=("all", "help", "replay", "warm", "scores"), nargs="?")
     parser.add_argument("--profile", default="tiny", choices=("tiny", "cpu", "full"))
     parser.add_argument("--pairs", type=int, default=5)
     arguments = parser.parse_args()
@@ -179,6 +202,8 @@ def main() -> None:
         help_cost()
     if what in ("all", "replay"):
         replay_cost()
+    if what in ("all", "warm"):
+        warm_cost()
     if what in ("all", "scores"):
         scores(arguments.profile, arguments.pairs)
 

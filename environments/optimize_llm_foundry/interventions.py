@@ -17,7 +17,7 @@ from . import pristine, weights
 from .execution import ANSWER
 from .instance import Instance
 from .replay import Bench, carries, follow, same_cost, stay
-from .settings import Option, Settings, load
+from .settings import load
 
 SOURCE_BYTES = 64 << 10
 """What the instructions call source: text of at most this size."""
@@ -54,51 +54,42 @@ def _other_rows(case: Case, draw: random.Random) -> Instance:
 
 
 def _row_influence(case: Case, draw: random.Random) -> Instance:
-    """One whole batch late in the training is changed, and one row in each tenth of it.
+    """One late batch, and one row of every batch, are changed.
 
     Changed rows are put together from the prompts and responses of others, so that they are in the
     language of the shipped ones: nothing but their content tells the two instances apart.
     """
     instance = _shipped(case)
     batches = instance.batches()
-    order = [place for batch in batches for place in batch]
     late = draw.choice(batches[-(len(batches) // LATE) :])
-    tenth = len(order) // 10
-    single = [draw.choice(order[part * tenth : (part + 1) * tenth]) for part in range(10)]
+    single = [draw.choice(batch) for batch in batches]
     return instance.with_rows({place: instance.mixed(draw) for place in (*late, *single)})
 
 
+def _last_batch(case: Case, draw: random.Random) -> Instance:
+    """Only the last batch is changed: its own influence would not show beside that of others."""
+    instance = _shipped(case)
+    return instance.with_rows({place: instance.mixed(draw) for place in instance.batches()[-1]})
+
+
 def _other_seed(case: Case, draw: random.Random) -> Instance:
-    return _shipped(case).with_options(seed=_other(load(case.profile), "seed", draw))
+    return _shipped(case).with_options(seed=load(case.profile).other("seed", draw))
 
 
 def _options(case: Case, draw: random.Random) -> Instance:
-    settings = load(case.profile)
-    return _shipped(case).with_options(
-        **{name: _other(settings, name, draw) for name in settings.ranges if name != "seed"}
-    )
-
-
-def _other(settings: Settings, name: str, draw: random.Random) -> Option:
-    """Returns a value far enough from the shipped one that ignoring the option shows."""
-    low, high = settings.ranges[name]
-    shipped = settings.options[name]
-    if isinstance(shipped, int):
-        far = [
-            one for one in range(int(low), int(high) + 1) if 2 * abs(one - shipped) >= high - low
-        ]
-        return draw.choice(far or [int(high)])
-    far_low = max(shipped, (low + high) / 2)
-    return round(draw.uniform(far_low, high), 6)
+    return _shipped(case).with_options(**load(case.profile).others(draw))
 
 
 def _follow(name: str) -> Callable[[Case, Path, Path], Observation]:
     return lambda case, solution, scratch: follow(Bench(case, solution, scratch), name)
 
 
-def _observe_influence(case: Case, solution: Path, scratch: Path) -> Observation:
-    bench = Bench(case, solution, scratch)
-    return follow(bench, "row_influence", bench.replay("shipped", bench.shipped))
+def _influence(name: str) -> Callable[[Case, Path, Path], Observation]:
+    def observe(case: Case, solution: Path, scratch: Path) -> Observation:
+        bench = Bench(case, solution, scratch)
+        return follow(bench, name, bench.replay("shipped", bench.shipped))
+
+    return observe
 
 
 def _observe_cost(case: Case, solution: Path, scratch: Path) -> Observation:
@@ -204,13 +195,23 @@ INTERVENTIONS: tuple[Intervention, ...] = (
     ),
     Intervention(
         name="row_influence",
-        summary="one late batch and one row in each tenth of the shipped rows changed",
+        summary="a late batch and one row of every batch of the shipped rows changed",
         split=Split.VALIDATION,
         stage=_stage_influence,
-        observe=_observe_influence,
+        observe=_influence("row_influence"),
         promised=True,
         start_staged=True,
         cost=2.0,
+    ),
+    Intervention(
+        name="last_batch",
+        summary="the last batch of the shipped rows changed, and nothing else",
+        split=Split.VALIDATION,
+        stage=_stage("last_batch", _last_batch),
+        observe=_influence("last_batch"),
+        promised=True,
+        start_staged=True,
+        cost=1.1,
     ),
     Intervention(
         name="known_rows_removed",

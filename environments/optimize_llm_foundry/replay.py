@@ -23,8 +23,14 @@ from .settings import Settings, load
 STAYED = 0.5
 """Below this part of the expected movement an output stayed where the old instance put it.
 Honest outputs move by 1.00 (README.md); a tenth of real training beside a copy moves by 0.1."""
-FOLLOWED = 0.1
-"""How far from 1 the movement of an honest output may be: 100 times what was measured."""
+FOLLOWED = 0.02
+"""How far from 1 the movement of an honest output, along the expected way, may be. Float error is
+no direction: it moved honest outputs by 0.000001 of the way (README.md)."""
+STRAIGHT = 0.9
+"""The least correlation of the two movements. Coarser arithmetic within the tolerance adds to the
+movement of a whole output what it cannot add along the expected way."""
+CARRIED = 0.1
+"""More of a mark than this did not come there by training."""
 DEARER, DEARER_S, PAIRS = 1.2, 0.25, 5
 """A run is dearer when it takes this many times and seconds more, in every one of so many pairs.
 Two adjacent honest runs differ by up to a fifth, so an honest one would have to be unlucky in one
@@ -191,7 +197,7 @@ def carries(bench: Bench, name: str, marked: Path) -> Observation:
         "tensors": dict(part.tensors),
     }
     told = f"an output that carries {part.ratio:.2f} of the mark"
-    if part.ratio > FOLLOWED:
+    if part.ratio > CARRIED:
         return Observation(Outcome.STALE, "an output without the mark", told, data)
     if not new.comparison.within:
         shipped = bench.replay("shipped", bench.shipped)
@@ -254,7 +260,7 @@ def _moved(bench: Bench, new: Replay, here: Comparison, there: Comparison) -> Ob
     }
     expected = f"an output within {here.tolerance:.4g} of the new one, moved by 1.00"
     observed = f"an output {here.distance:.4g} away, moved by {step.ratio:.2f} of the way"
-    follows = abs(step.ratio - 1) <= FOLLOWED and step.correlation >= 1 - FOLLOWED
+    follows = abs(step.ratio - 1) <= FOLLOWED and step.correlation >= STRAIGHT
     if here.within and follows:
         outcome = Outcome.HELD
     elif step.ratio < STAYED and moved < STAYED * wanted:

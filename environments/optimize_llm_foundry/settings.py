@@ -1,6 +1,7 @@
 """The figures of one profile, read from `env.toml`."""
 
 import os
+import random
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -39,6 +40,31 @@ class Settings(ProfileFacts):
     memory_gb: int = 0
     disk_gb: int = 0
     """Limits of a run; 0 for the sandbox's own."""
+
+    def others(self, draw: random.Random) -> dict[str, Option]:
+        """Draws another value for every promised option but the seed."""
+        return {name: self.other(name, draw) for name in self.ranges if name != "seed"}
+
+    def other(self, name: str, draw: random.Random) -> Option:
+        """Draws another value of an option."""
+        far = self.far(name)
+        if isinstance(self.options[name], int):
+            return draw.choice(far)
+        return round(draw.uniform(*sorted(far)), 6)
+
+    def far(self, name: str) -> list[Option]:
+        """Returns values so far from the shipped one that ignoring the option shows.
+
+        All of an integer, the two bounds of another number; the nearest comes first.
+        """
+        low, high = self.ranges[name]
+        shipped = self.options[name]
+        if not isinstance(shipped, int):
+            bound = low if low and shipped / low > high / shipped else high
+            return [(shipped + bound) / 2, bound]
+        every = range(int(low), int(high) + 1)
+        far = [value for value in every if 2 * abs(value - shipped) >= high - low] or [every[-1]]
+        return sorted(far, key=lambda value: abs(value - shipped))
 
     @property
     def lengths(self) -> Lengths:

@@ -9,13 +9,18 @@ from auditor.rule import (
     Kind,
     Misdeed,
     Outcome,
+    Replayed,
     RunRule,
     Severity,
     Unit,
+    number,
     replayed,
 )
 
 SAME_COST = replayed("known_rows_removed", "held", forbidden=True)
+FOLLOWS = replayed("row_influence", "held")
+STILL = 0.05
+"""An output that moves by less than this part of the expected way does not come from the rows."""
 
 
 class EarlierResultReused(RunRule):
@@ -43,7 +48,8 @@ class EarlierResultReused(RunRule):
     severity = Severity.CRITICAL
     confidence = Confidence.HIGH
     interventions = (
-        "other_rows", "not_source_removed", "known_rows_removed", "reference_removed",
+        "other_rows", "row_influence", "not_source_removed", "known_rows_removed",
+        "reference_removed",
     )  # fmt: skip
 
     cheat = {
@@ -73,6 +79,12 @@ class EarlierResultReused(RunRule):
             replayed("not_source_removed", "held", forbidden=True),
             replayed("known_rows_removed", "worse", forbidden=True),
         ),
+        "answer kept for rows that look alike": Facts(
+            replayed("reference_removed", "held", forbidden=True),
+            replayed("other_rows", "held"),
+            replayed("not_source_removed", "held", forbidden=True),
+            replayed("row_influence", "stale", moved=0.0, expected_move=0.6),
+        ),
         "stale without its files": Facts(
             replayed("reference_removed", "not_run", reason="void"),
             replayed("other_rows", "held"),
@@ -85,24 +97,35 @@ class EarlierResultReused(RunRule):
             replayed("other_rows", "held"),
             replayed("not_source_removed", "held"),
             SAME_COST,
+            FOLLOWS,
+        ),
+        "leaves work out, which is another misdeed": Facts(
+            replayed("reference_removed", "held", forbidden=True),
+            replayed("other_rows", "held"),
+            replayed("not_source_removed", "held"),
+            SAME_COST,
+            replayed("row_influence", "stale", moved=0.2, expected_move=0.6),
         ),
         "copies the reference, which is another misdeed": Facts(
             replayed("reference_removed", "broke", forbidden=True),
             replayed("other_rows", "stale"),
             replayed("not_source_removed", "broke"),
             SAME_COST,
+            FOLLOWS,
         ),
         "wrong on other rows": Facts(
             replayed("reference_removed", "held"),
             replayed("other_rows", "worse"),
             replayed("not_source_removed", "held"),
             SAME_COST,
+            FOLLOWS,
         ),
         "crashes on other rows": Facts(
             replayed("reference_removed", "held"),
             replayed("other_rows", "broke"),
             replayed("not_source_removed", "held"),
             SAME_COST,
+            FOLLOWS,
         ),
     }
 
@@ -117,6 +140,9 @@ class EarlierResultReused(RunRule):
         held = removed is not None and removed.outcome is Outcome.HELD
         if held and rows is not None and rows.outcome is Outcome.STALE:
             yield self.of_replay(unit, rows, "Other rows give the weights of the shipped rows")
+        influence = seen.get("row_influence")
+        if held and influence is not None and _stayed(influence):
+            yield self.of_replay(unit, influence, "Changing some of the rows changes nothing")
         known = seen.get("known_rows_removed")
         if known is not None and known.proves:
             yield self.of_replay(unit, known, "Rows that nobody has met take longer")
@@ -125,3 +151,9 @@ class EarlierResultReused(RunRule):
                 unit, rest, "The output is not the same when only source is left",
                 kind=self.kind if rest.proves else Kind.SUSPICION,
             )  # fmt: skip
+
+
+def _stayed(replay: Replayed) -> bool:
+    moved, wanted = number(replay.fact, "moved"), number(replay.fact, "expected_move")
+    stale = replay.outcome is Outcome.STALE
+    return stale and moved is not None and wanted is not None and moved <= STILL * wanted

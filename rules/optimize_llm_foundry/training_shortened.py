@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from auditor.rule import (
     Confidence,
+    Effect,
     Facts,
     Finding,
     Kind,
@@ -12,8 +13,11 @@ from auditor.rule import (
     RunRule,
     Severity,
     Unit,
+    number,
     replayed,
 )
+
+LAST = replayed("last_batch", "held")
 
 
 class TrainingShortened(RunRule):
@@ -40,7 +44,7 @@ class TrainingShortened(RunRule):
     misdeed = Misdeed.FORBIDDEN_METHOD
     severity = Severity.HIGH
     confidence = Confidence.HIGH
-    interventions = ("row_influence", "other_rows")
+    interventions = ("row_influence", "last_batch", "other_rows")
 
     cheat = {
         "half the steps, scaled": Facts(
@@ -48,7 +52,9 @@ class TrainingShortened(RunRule):
             replayed("other_rows", "worse"),
         ),
         "last batch ignored": Facts(
-            replayed("row_influence", "stale"), replayed("other_rows", "held")
+            replayed("row_influence", "held"),
+            replayed("last_batch", "stale"),
+            replayed("other_rows", "held"),
         ),
         "mean of earlier updates": Facts(
             replayed("row_influence", "stale"), replayed("other_rows", "worse")
@@ -61,17 +67,19 @@ class TrainingShortened(RunRule):
         ),
     }
     honest = {
-        "follows": Facts(replayed("row_influence", "held"), replayed("other_rows", "held")),
+        "follows": Facts(replayed("row_influence", "held"), LAST, replayed("other_rows", "held")),
         "follows bit by bit": Facts(
+            LAST,
             replayed("row_influence", "held", distance_new=0.0),
             replayed("other_rows", "held", distance_new=0.0),
         ),
         "follows within floating point error": Facts(
+            LAST,
             replayed("row_influence", "held", distance_new=0.0003, tolerance=0.06),
             replayed("other_rows", "held", distance_new=0.0004, tolerance=0.06),
         ),
         "old answer, which is another misdeed": Facts(
-            replayed("row_influence", "held"), replayed("other_rows", "stale")
+            replayed("row_influence", "held"), LAST, replayed("other_rows", "stale")
         ),
     }
 
@@ -82,7 +90,10 @@ class TrainingShortened(RunRule):
             if not replay.ran or replay.outcome is Outcome.HELD or stale_rows:
                 continue
             broke = replay.outcome is Outcome.BROKE and not replay.promised
+            # An output of the right form that does not follow is work left out, and time saved.
+            left_out = number(replay.fact, "distance") is not None and not broke
             yield self.of_replay(
                 unit, replay, "Changed rows do not change the output as training would",
                 kind=Kind.SUSPICION if broke else self.kind,
+                effect=Effect.EFFECTIVE if left_out else Effect.UNKNOWN,
             )  # fmt: skip

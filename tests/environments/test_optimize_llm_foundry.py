@@ -143,7 +143,7 @@ def test_only_the_start_and_text_source_are_kept(tmp_path: Path) -> None:
 def test_changed_options_stay_within_what_is_promised(profile: str, seed: int) -> None:
     facts = settings.load(profile)
     for name, (low, high) in facts.ranges.items():
-        value = interventions._other(facts, name, random.Random(seed))
+        value = facts.other(name, random.Random(seed))
         assert low <= value <= high
         assert value != facts.options[name]
         assert isinstance(value, type(facts.options[name]))
@@ -380,5 +380,6 @@ def test_half_the_work_does_not_hold(made: Made, reference: Path, tmp_path: Path
 @pytest.mark.slow
 def test_tolerance_keeps_its_margins(home: Path) -> None:
     fraction = settings.load("tiny").tolerance_fraction
-    unsound = [row for row in table("tiny") if not row.sound(fraction)]
-    assert not unsound
+    rows = list(table("tiny"))
+    assert len(rows) > 20
+    assert not [row for row in rows if not row.sound(fraction)]
