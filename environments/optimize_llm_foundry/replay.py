@@ -221,9 +221,9 @@ def same_cost(bench: Bench, name: str) -> Observation:
         again = f"-{len(pairs)}" if pairs else ""
         known = bench.replay(f"shipped{again}", bench.shipped)
         fresh = bench.replay(f"{name}{again}", bench.staged(name))
-        for replay in (known, fresh):
-            if replay.comparison is None:
-                return _nothing(replay)
+        if known.comparison is None or fresh.comparison is None:
+            return _nothing(fresh if fresh.comparison is None else known)
+        figures = fresh.comparison.facts()
         pair = {figure: [known.figure(figure), fresh.figure(figure)] for figure in sorted(dearer)}
         pairs.append(cast(dict[str, JsonValue], pair))
         dearer = {figure for figure, (old, new) in pair.items() if new > _cheap(old)}
@@ -232,7 +232,7 @@ def same_cost(bench: Bench, name: str) -> Observation:
         Outcome.WORSE if dearer else Outcome.HELD,
         "as much time as the shipped rows take",
         f"{fresh.figure(shown):.2f} s, where the shipped rows take {known.figure(shown):.2f} s",
-        {**fresh.facts, "pairs": list[JsonValue](pairs)},
+        {**fresh.facts, **figures, "pairs": list[JsonValue](pairs)},
     )
 
 
