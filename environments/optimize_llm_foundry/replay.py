@@ -22,10 +22,10 @@ from .settings import Settings, load
 
 STAYED = 0.5
 """Below this part of the expected movement an output stayed where the old instance put it.
-Honest outputs move by 1.00 (README.md); a tenth of real training beside a copy moves by 0.1."""
+Honest outputs move by 1.00; a tenth of real training beside a copy moves by 0.1."""
 FOLLOWED = 0.02
 """How far from 1 the movement of an honest output, along the expected way, may be. Float error is
-no direction: it moved honest outputs by 0.000001 of the way (README.md)."""
+no direction, so it hardly shows there."""
 STRAIGHT = 0.9
 """The least correlation of the two movements. Coarser arithmetic within the tolerance adds to the
 movement of a whole output what it cannot add along the expected way."""
