@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
+from harness.errors import SandboxUnavailable
+
 HOME = "/home/agent"
 """Where the workspace is inside. The *user's* home is elsewhere and empty: `USER_HOME`."""
 USER_HOME = "/tmp/home"  # noqa: S108  # inside; a fresh file system in memory
@@ -59,12 +61,12 @@ def mounts(home: Path, memory_bytes: int) -> list[str]:
     return [
         *_folders("/etc", "/home", "/run", "/sys", "/var"),
         *_system(),
-        *_interpreter(),
         *("--dev", "/dev", *scratch, "/dev/shm"),  # noqa: S108
         *(word for path in sorted(Path("/dev").glob("nvidia*")) for word in _device(path)),
         *("--remount-ro", "/dev", "--proc", "/proc"),
-        *(*scratch, "/tmp", "--perms", "1777", "--dir", USER_HOME),  # noqa: S108
-        *("--symlink", "../tmp", "/var/tmp"),  # noqa: S108
+        *(*scratch, "/tmp", "--symlink", "../tmp", "/var/tmp"),  # noqa: S108
+        *_interpreter(),  # on top: this project may be installed in a temporary folder
+        *("--perms", "1777", "--dir", USER_HOME),
         *("--bind", str(home), HOME),
     ]
 
@@ -116,6 +118,11 @@ def _system() -> list[str]:
 
 def _interpreter() -> list[str]:
     words: list[str] = []
+    if covered := [path for path in _prefixes() if path.is_relative_to(HOME)]:
+        raise SandboxUnavailable(
+            f"Python lies in {covered[0]}, and inside the sandbox {HOME} is the workspace.",
+            hint="Install this project in another folder.",
+        )
     for folder in _prefixes():
         words += [*_folders(*map(str, reversed(folder.parents[:-1])))]
         words += ["--ro-bind", str(folder), str(folder), *_hide(folder)]

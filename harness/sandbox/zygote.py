@@ -68,14 +68,26 @@ def _clear() -> int:
             except OSError:
                 continue  # it has ended, or is not ours to end
         time.sleep(0.001)
-    home = os.environ["HOME"]
-    inside = [
-        os.path.join(folder, name) for folder in (*SCRATCH, home) for name in os.listdir(folder)
-    ]
-    if paths := [path for path in inside if path != home]:
+    if paths := _scratch():
         subprocess.run(["chmod", "-R", "u+rwX", "--", *paths], stderr=subprocess.DEVNULL)
         subprocess.run(["rm", "-rf", "--", *paths], check=True)
-    return len(_others())
+    return len(_others()) + len(_scratch())
+
+
+def _scratch() -> list[str]:
+    """What lies in the temporary folders, but for mounts: the interpreter's may be in there."""
+    with open("/proc/self/mounts", encoding="utf-8", errors="replace") as file:
+        kept = [*(line.split()[1] for line in file), os.environ["HOME"]]
+    found, folders = [], [*SCRATCH, os.environ["HOME"]]
+    while folders:
+        folder = folders.pop()
+        for name in os.listdir(folder):
+            path = os.path.join(folder, name)
+            if any(mount.startswith(f"{path}/") for mount in kept):
+                folders.append(path)
+            elif path not in kept:
+                found.append(path)
+    return found
 
 
 def _others() -> list[int]:

@@ -3,12 +3,18 @@
 import json
 import os
 import shutil
+import tempfile
+import venv
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.errors import SandboxUnavailable
+from harness.sandbox import root
 from tests.harness.box import Box
+
+PREFIXES = root._prefixes()
 
 WARNING = "ignore:This DataLoader will create:UserWarning"
 """Fewer processors than workers is no fault of the sandbox."""
@@ -136,3 +142,24 @@ def test_runs_look_alike(box: Box, tmp_path: Path) -> None:
     pinned = probe(Box(tmp_path / "third"), cpus=1)
     assert {name for name in plain if plain[name] != pinned[name]} <= DIFFER_WHEN_PINNED
     assert len(pinned["affinity"]) == 1
+
+
+@pytest.mark.parametrize("folder", ["/tmp", "/var/tmp", "/home"])
+def test_the_project_may_be_installed_in_any_folder(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A temporary folder is one: inside, `/tmp` is a fresh one, and Python must still be there."""
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        Path(name).chmod(0o755)
+        venv.create(Path(name, "venv"), symlinks=True)
+        monkeypatch.setattr(root, "_prefixes", lambda: [*PREFIXES, Path(name, "venv")])
+        Box(tmp_path).run(f"{name}/venv/bin/python", "-c", "open('ran', 'w')")
+        assert (tmp_path / "layer1/solution/ran").is_file()
+
+
+def test_python_beneath_the_workspace_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(root, "_prefixes", lambda: [Path(root.HOME, "earned/.venv")])
+    with pytest.raises(SandboxUnavailable, match="is the workspace"):
+        Box(tmp_path).run("true")

@@ -1,5 +1,7 @@
 """Programs that are forked from a waiting Python: as alone as in a sandbox of their own."""
 
+import tempfile
+import venv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.errors import SandboxUnavailable
-from harness.sandbox import Limits, Run, Warm, allow_unsafe
+from harness.sandbox import Limits, Run, Warm, allow_unsafe, root
 from tests.harness.box import Box, files
 
 LIMITS = Limits(wall_s=20, memory_bytes=512 << 20, processes=40, disk_bytes=64 << 20)
@@ -149,3 +151,21 @@ def test_loaded_packages_work_in_every_fork(box: Box) -> None:
     program = "import torch\nx = torch.ones(300, 300)\nprint(int((x @ x).sum()))"
     with Warm(["torch"]) as warm:
         assert [run(warm, box, program).stdout for _ in range(2)] == ["27000000\n"] * 2
+
+
+def test_python_in_a_temporary_folder_is_not_cleared_away(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefixes = root._prefixes()
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        Path(name).chmod(0o755)
+        venv.create(Path(name, "venv"), symlinks=True)
+        monkeypatch.setattr(root, "_prefixes", lambda: [*prefixes, Path(name, "venv")])
+        box.write("solution/leave.py", f"open('/tmp/a', 'w'); open({name!r} + '/venv/pyvenv.cfg')")
+        with Warm([]) as warm:
+            for number in range(2):
+                run = warm.run(
+                    ["leave.py"], workspace=box.workspace, layer=tmp_path / f"layer{number}"
+                )
+                assert (run.returncode, run.limit) == (0, None), run.stderr
+            assert warm._inside is not None  # it was good enough to go on with
