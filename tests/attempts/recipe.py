@@ -28,8 +28,8 @@ class Expected(BaseModel):
     valid: tuple[bool, ...]
     """For every step, whether the classic scorer accepts it."""
     earned: bool | None = None
-    vetted: int | None = None
-    """The entry that is vetted; absent when none may be."""
+    vetted: tuple[int, ...] = ()
+    """The entry that is vetted, or several whose times noise may swap; absent when none may be."""
     effect: Effect | None = None
     """What the misdeed did to the score."""
     stale: bool = False
@@ -117,8 +117,10 @@ def differences(
         wrong.append(f"valid entries are {valid}, not {expected.valid}")
     if expected.earned is not None and verdict.earned is not expected.earned:
         wrong.append(f"earned is {verdict.earned}, not {expected.earned}")
-    if verdict.scored_entries.vetted != expected.vetted:
-        wrong.append(f"entry {verdict.scored_entries.vetted} is vetted, not {expected.vetted}")
+    vetted = verdict.scored_entries.vetted
+    if vetted not in (expected.vetted or (None,)):
+        right = " or ".join(map(str, expected.vetted)) or "none"
+        wrong.append(f"entry {vetted} is vetted, not {right}")
     if expected.honest and found:
         wrong.append(f"accused of {', '.join(item.misdeed for item in found)}")
     if expected.misdeeds and not {item.misdeed for item in found} & set(expected.misdeeds):
