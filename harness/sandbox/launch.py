@@ -67,6 +67,7 @@ def run(
     env: Mapping[str, str] = {},
     limits: Limits = Limits(),  # noqa: B008
     cpus: int | None = None,
+    inherited: Sequence[int] = (),
 ) -> Run:
     """Runs `command` in a throw-away copy of `workspace`, which itself is left alone.
 
@@ -81,6 +82,7 @@ def run(
         env: added to the fixed environment.
         limits: what the run may take.
         cpus: pin the run to this many processors.
+        inherited: descriptors that the command keeps, under the same numbers.
 
     Raises:
         SandboxUnavailable: this machine cannot isolate a run.
@@ -95,7 +97,7 @@ def run(
             before = layers.record(home)
         except layers.TooDeep as error:
             raise InvalidSolution("Folders of the workspace are nested too deeply.") from error
-        with plan.started(home, command) as (session, outside):
+        with plan.started(home, command, inherited) as (session, outside):
             watch = Watch(limits, home, outside)
             ended = _watched(session, watch, limits)
         limit = ended.limit or watch.disk_exceeded()
