@@ -3,13 +3,26 @@
 `run` copies a workspace, executes one command in it and hands over what the command wrote. The
 command sees an allow-listed file system (`root.py`), few system calls (`filter.py`), bounded
 resources (`limits.py`) and nothing that an earlier run left (`layer.py`); the clock is ours
-(`launch.py`). `Warm` does the same for many untimed Python programs, with packages loaded once.
+(`launch.py`). `Warm` does the same for many untimed Python programs, with packages loaded once;
+`Calls` times single calls of a function.
 """
 
+from harness.sandbox.calls import Answer, Calls
 from harness.sandbox.launch import Run, run
 from harness.sandbox.limits import Limits
 from harness.sandbox.mode import allow_unsafe, describe, require
 from harness.sandbox.root import HOME
 from harness.sandbox.warm import Warm
 
-__all__ = ["HOME", "Limits", "Run", "Warm", "allow_unsafe", "describe", "require", "run"]
+__all__ = [
+    "HOME",
+    "Answer",
+    "Calls",
+    "Limits",
+    "Run",
+    "Warm",
+    "allow_unsafe",
+    "describe",
+    "require",
+    "run",
+]

@@ -85,7 +85,8 @@ class Session:
             os.set_blocking(stream, False)
             self._streams.register(stream, selectors.EVENT_READ, tail)
         self._streams.register(self._control, selectors.EVENT_READ, None)
-        self._init = self._process.pid
+        self.init = self._process.pid
+        """The process that all others descend from, as our own namespace numbers it."""
         self._pidfd = -1
 
     def __enter__(self) -> Self:
@@ -106,8 +107,8 @@ class Session:
         """Learns from what bubblewrap `told` about its init; returns its root as we can see it."""
         if not told:
             self._refuse()
-        self._init = int(json.loads(told)["child-pid"])
-        return Path(f"/proc/{self._init}/root")
+        self.init = int(json.loads(told)["child-pid"])
+        return Path(f"/proc/{self.init}/root")
 
     def prepare(self) -> None:
         """Waits until the supervisor is ready.
@@ -123,7 +124,7 @@ class Session:
         if not ready:
             self._refuse()
         self._control.setblocking(False)
-        self._pidfd = os.pidfd_open(self._init)
+        self._pidfd = os.pidfd_open(self.init)
 
     def go(self) -> None:
         """Lets the command start."""
@@ -160,9 +161,9 @@ class Session:
         """Ends init, and with it the whole namespace: only then does its descriptor wake us."""
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-        if self._init == self._process.pid:  # no namespace: the group is all we can reach
+        if self.init == self._process.pid:  # no namespace: the group is all we can reach
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._init, signal.SIGKILL)
+                os.killpg(self.init, signal.SIGKILL)
         with selectors.DefaultSelector() as waiting:
             waiting.register(self._pidfd, selectors.EVENT_READ)
             waiting.select()
