@@ -1,6 +1,7 @@
 """`make bench`: prints the figures that the documentation states, each as a ratio within one run.
 
-`python -m tests.bench scores --profile cpu` prints the table of one environment's README.
+`python -m tests.bench scores --environment triton_cumsum --profile cpu` prints the figures of one
+environment's README.
 """
 
 import math
@@ -11,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,9 +20,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from environments.optimize_llm_foundry import execution, instance, score, settings
-from environments.optimize_llm_foundry.prepare import prepare
+from environments.optimize_llm_foundry import execution, instance, settings
+from harness import environment as environments
 from harness import sandbox
+from harness.environment import Environment
 from harness.models import Split
 from harness.timing import timing_lock
 
@@ -85,8 +88,10 @@ def help_cost() -> None:
 def replay_cost() -> None:
     """CPU time of a timed replay in the sandbox beside that of the bare run."""
     facts = settings.load("tiny")
-    with _instance("tiny") as root:
+    foundry = environments.find(settings.ROOT.name)
+    with _instance(foundry, "tiny") as root:
         tree = _solution(root, settings.ROOT / "reference", Path(root, "tree"))
+        instance.remove(tree / execution.ANSWER)
 
         def bare() -> float:
             own = Path(root, "bare")
@@ -135,23 +140,31 @@ def warm_cost() -> None:
         )  # fmt: skip
 
 
-def scores(profile: str, pairs: int) -> None:
-    """Sealed scores of start and reference, interleaved, and their noise."""
+def scores(environment: Environment, profile: str, pairs: int, apart_s: float) -> None:
+    """Sealed scores of start and reference, interleaved, and their noise.
+
+    Machines change their speed within minutes: pairs that lie `apart_s` seconds apart show the
+    noise between one measurement and another, pairs in a row that of one measurement.
+    """
     found: dict[str, list[float]] = {"start": [], "reference": []}
-    with _instance(profile) as root:
-        for name, values in found.items():
-            _solution(root, settings.ROOT / name, Path(root, name))
-            values.clear()
+    with _instance(environment, profile) as root:
+        for name in found:
+            _solution(root, environment.root / name, Path(root, name))
         for number in range(pairs):
+            if number:
+                time.sleep(apart_s)
             for name, values in found.items():
-                result = score.sealed(
+                result = environment.sealed(
                     Path(root, name), Path(root, "private"), Split.VALIDATION, profile
                 )
                 assert result.value is not None, result.message
                 values.append(result.value)
             say(f"pair {number + 1} of {pairs}: {[f'{v[-1]:.3f}' for v in found.values()]}")
     ratios = [math.exp(a - b) for a, b in zip(found["start"], found["reference"], strict=True)]
-    print(f"sealed ln(seconds), profile {profile}, {pairs} interleaved pairs")
+    print(
+        f"{environment.name}, profile {profile}: sealed {environment.facts.metric}, "
+        f"{pairs} interleaved pairs, {apart_s:g} s apart"
+    )
     for name, values in found.items():
         spread = statistics.stdev(values) if pairs > 1 else math.nan
         print(
@@ -164,14 +177,14 @@ def scores(profile: str, pairs: int) -> None:
 
 
 @contextmanager
-def _instance(profile: str) -> Iterator[Path]:
+def _instance(environment: Environment, profile: str) -> Iterator[Path]:
     """Yields a folder with `workspace`, `protected` and `private` of a new instance."""
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
         folders = [Path(scratch, name) for name in ("workspace", "protected", "private")]
         for folder in folders:
             folder.mkdir()
-        say(f"preparing an instance of profile {profile}")
-        prepare(*folders, profile=profile, seed=0, secret=os.urandom(32))
+        say(f"preparing an instance of {environment.name}, profile {profile}")
+        environment.prepare(*folders, profile=profile, seed=0, secret=os.urandom(32))
         yield Path(scratch)
 
 
@@ -179,7 +192,6 @@ def _solution(root: Path, code: Path, tree: Path) -> Path:
     """Lays code over the workspace of an instance, into the new folder `tree`."""
     shutil.copytree(root / "workspace", tree)
     shutil.copytree(code, tree / "solution", dirs_exist_ok=True)
-    instance.remove(tree / execution.ANSWER)
     return tree
 
 
@@ -194,8 +206,10 @@ def main() -> None:
     """Runs one benchmark, or all of them on the small profile."""
     parser = ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("what", choices=("all", "help", "replay", "warm", "scores"), nargs="?")
+    parser.add_argument("--environment", help="by default, all that come with this project")
     parser.add_argument("--profile", default="tiny", choices=("tiny", "cpu", "full"))
     parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--apart", type=float, default=0.0, help="seconds between two pairs")
     arguments = parser.parse_args()
     what = arguments.what or "all"
     if what in ("all", "help"):
@@ -205,7 +219,9 @@ def main() -> None:
     if what in ("all", "warm"):
         warm_cost()
     if what in ("all", "scores"):
-        scores(arguments.profile, arguments.pairs)
+        named = arguments.environment
+        for environment in [environments.find(named)] if named else environments.shipped():
+            scores(environment, arguments.profile, arguments.pairs, arguments.apart)
 
 
 if __name__ == "__main__":
