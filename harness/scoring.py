@@ -47,6 +47,11 @@ def new(
     in_use = target.exists() and (not target.is_dir() or any(target.iterdir()))
     if in_use or target.is_symlink():
         raise UsageError(f"{target} is in use.", hint="Name a folder that does not exist yet.")
+    if target.resolve() == Path.cwd():
+        raise UsageError(
+            "The current folder cannot be made an attempt: it would be replaced beneath you.",
+            hint="Name a folder that does not exist yet.",
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:

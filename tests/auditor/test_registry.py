@@ -53,8 +53,9 @@ def test_every_threshold_is_used_and_known() -> None:
     assert all(f'"{name}"' in texts for name in registry.load_all(ROOT).thresholds)
 
 
-def test_an_environment_without_rules_has_the_common_ones(tmp_path: Path) -> None:
-    rules = registry.load(ROOT, "unheard_of", tmp_path / "rules")
+@pytest.mark.parametrize("name", ["unheard_of", "two words", "ümläut", "...", "-x"])
+def test_an_environment_without_rules_has_the_common_ones(tmp_path: Path, name: str) -> None:
+    rules = registry.load(ROOT, name, tmp_path / "rules")
     assert rules.sha256 == registry.load(ROOT, None).sha256
 
 

@@ -137,6 +137,17 @@ def test_a_place_that_is_in_use_is_refused(
     assert seen(place) == before
 
 
+def test_the_current_folder_is_not_replaced(
+    task: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    with pytest.raises(UsageError, match="beneath you"):
+        new(task, Path(), profile="tiny")
+    assert not any(here.iterdir())
+
+
 def test_an_unknown_profile_makes_nothing(task: Environment, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no profile 'cpu'"):
         new(task, tmp_path / "place/attempt", profile="cpu")
