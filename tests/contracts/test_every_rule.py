@@ -14,7 +14,11 @@ from auditor.rule import HEADINGS, CodeRule, Edit, Example, Rule, Unit, gravity
 
 ROOT = Path(__file__).resolve().parents[2] / "rules"
 RULES = registry.load_all(ROOT)
-PREFIXES = {"common": r"ANY0\d\d", "optimize_llm_foundry": r"LLM1\d\d"}
+PREFIXES = {
+    "common": r"ANY0\d\d",
+    "optimize_llm_foundry": r"LLM1\d\d",
+    "triton_cumsum": r"TRI1\d\d",
+}
 
 
 def _examples(kind: str) -> list[object]:

@@ -8,6 +8,7 @@
  * waits until the chunk in front has said with what it ends, says the same of itself, and
  * writes the results. Sums are unsigned, so they wrap around as int32 does.
  */
+#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -18,7 +19,6 @@
 #endif
 
 enum { WORD = 64, WORDS = 512, CHUNK = WORD * WORDS }; // 128 KiB of input: fits a core's cache
-enum { SPINS = 1024 }; // a thread that waits for longer lets others run
 
 typedef struct {
     uint32_t odd; // parity of the positive elements so far
@@ -53,11 +53,17 @@ static inline void add(const int32_t *x, uint64_t mask, Sums *masked, Sums *all)
 
 static inline Sums nothing(void) { return _mm512_setzero_si512(); }
 
-static inline uint32_t added_up(Sums sums) { return _mm512_reduce_add_epi32(sums); }
+static inline uint32_t added_up(Sums sums) {
+    uint32_t each[16], sum = 0;
+    _mm512_storeu_si512(each, sums);
+    for (int i = 0; i < 16; i++)
+        sum += each[i];
+    return sum;
+}
 
 static inline Sums from(uint32_t sum) { return _mm512_set1_epi32(sum); }
 
-// The results are not read again: they go past the cache where they can. y + 16 v is aligned if y is.
+// Results are not read again, so they bypass the cache; `y` is a multiple of 64 bytes.
 static inline void write(const int32_t *x, uint64_t mask, Sums *sum, int32_t *y) {
     const __m512i zero = _mm512_setzero_si512(), last = _mm512_set1_epi32(15);
     for (int v = 0; v < 4; v++) {
@@ -166,27 +172,98 @@ static void finish_rest(const int32_t *x, long n, State entry, int32_t *y) {
     memcpy(y, sums, n * sizeof *y);
 }
 
-// `y` starts at a multiple of 64 bytes.
-void prefix_sum(const int32_t *x, int32_t *y, long n) {
-    const long words = n / WORD, chunks = (words + WORDS - 1) / WORDS;
-    atomic_long next = 0;
-    // how many chunks have said with what they end (31 bits), and that: parity (1), sum (32)
-    _Atomic uint64_t known = 0;
+// What all threads work on. `known` is what is known of the chunks in front: how many have
+// said with what they end (31 bits), and that: parity (1), sum (32).
+static struct {
+    const int32_t *x;
+    int32_t *y;
+    long words, chunks;
+    atomic_long next;
+    _Atomic uint64_t known;
+} job;
 
-#pragma omp parallel if (chunks > 1)
-    for (long c; (c = atomic_fetch_add(&next, 1)) < chunks;) {
-        const long left = words - c * WORDS, mine = left < WORDS ? left : WORDS;
+// A thread that waits for long lets others run.
+static inline void pause_at(int spins) {
+    if (spins % 1024 == 0)
+        sched_yield();
+}
+
+static void work(void) {
+    for (long c; (c = atomic_fetch_add(&job.next, 1)) < job.chunks;) {
+        const long left = job.words - c * WORDS, mine = left < WORDS ? left : WORDS;
         uint64_t included[WORDS], front;
-        const Summary chunk = summarise(x + c * CHUNK, mine, included);
-        for (int spins = 1; (long)((front = atomic_load(&known)) >> 33) != c; spins++)
-            if (spins % SPINS == 0)
-                sched_yield();
+        const Summary chunk = summarise(job.x + c * CHUNK, mine, included);
+        for (int spins = 1; (long)((front = atomic_load(&job.known)) >> 33) != c; spins++)
+            pause_at(spins);
         const State entry = {front >> 32 & 1, (uint32_t)front}, end = after(entry, chunk);
-        atomic_store(&known, (uint64_t)(c + 1) << 33 | (uint64_t)end.odd << 32 | end.sum);
-        finish(x + c * CHUNK, mine, included, entry, y + c * CHUNK);
+        atomic_store(&job.known, (uint64_t)(c + 1) << 33 | (uint64_t)end.odd << 32 | end.sum);
+        finish(job.x + c * CHUNK, mine, included, entry, job.y + c * CHUNK);
     }
+}
+
+// Helpers sleep between jobs; one that is still asleep when the job is done is not waited for.
+// (OpenMP's threads spin and are waited for: where cores are shared, that costs milliseconds.)
+static pthread_mutex_t door = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t opened = PTHREAD_COND_INITIALIZER;
+static long jobs, is_open;
+static atomic_long inside;
+
+static void *help(void *unused) {
+    long done = 0;
+    pthread_mutex_lock(&door);
+    for (;;) {
+        while (!is_open || jobs == done)
+            pthread_cond_wait(&opened, &door);
+        done = jobs;
+        atomic_fetch_add(&inside, 1);
+        pthread_mutex_unlock(&door);
+        work();
+        atomic_fetch_sub(&inside, 1);
+        pthread_mutex_lock(&door);
+    }
+    return unused;
+}
+
+static void let_helpers_in(void) {
+    pthread_mutex_lock(&door);
+    jobs++;
+    is_open = 1;
+    pthread_mutex_unlock(&door);
+    pthread_cond_broadcast(&opened);
+}
+
+static void wait_for_helpers(void) {
+    pthread_mutex_lock(&door);
+    is_open = 0;
+    pthread_mutex_unlock(&door);
+    for (int spins = 1; atomic_load(&inside); spins++)
+        pause_at(spins);
+}
+
+void start_helpers(long count) {
+    pthread_t thread;
+    for (long i = 0; i < count; i++)
+        if (pthread_create(&thread, NULL, help, NULL) == 0)
+            pthread_detach(thread);
+}
+
+// `y` starts at a multiple of 64 bytes. One call at a time.
+void prefix_sum(const int32_t *x, int32_t *y, long n) {
+    job.x = x;
+    job.y = y;
+    job.words = n / WORD;
+    job.chunks = (job.words + WORDS - 1) / WORDS;
+    atomic_store(&job.next, 0);
+    atomic_store(&job.known, 0);
+    if (job.chunks > 1)
+        let_helpers_in();
+    work();
+    if (job.chunks > 1)
+        wait_for_helpers();
+    const uint64_t known = atomic_load(&job.known);
     const State end = {known >> 32 & 1, (uint32_t)known};
-    finish_rest(x + words * WORD, n - words * WORD, end, y + words * WORD);
+    const long rest = job.words * WORD;
+    finish_rest(x + rest, n - rest, end, y + rest);
 }
 
 // Fewer and larger pages: fewer faults on the first call, fewer misses on the others.

@@ -26,13 +26,16 @@ def build():
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         path = os.path.join(folder, "native.so")
         source = os.path.join(HERE, "native.c")
-        command = ["cc", "-O3", "-march=native", "-fopenmp", "-shared", "-fPIC", source, "-o", path]
+        flags = ["-O3", "-march=native", "-fopenmp-simd", "-pthread", "-shared", "-fPIC"]
+        command = ["cc", *flags, source, "-o", path]
         subprocess.run(command, check=True, capture_output=True, timeout=60)
         library = ctypes.CDLL(path)
     except (OSError, subprocess.SubprocessError):
         return None
     library.prefix_sum.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_long]
     library.use_large_pages.argtypes = [ctypes.c_void_p, ctypes.c_long]
+    library.start_helpers.argtypes = [ctypes.c_long]
+    library.start_helpers(torch.get_num_threads() - 1)
     return library
 
 
@@ -60,10 +63,9 @@ def sum_in_blocks(x, y):
         part, sums = x[at : at + BLOCK], y[at : at + BLOCK]
         words = -(-len(part) // 64)
         np.greater(part, 0, out=positive[: len(part)])
-        positive[len(part) : 64 * words] = False
-        # one bit for each element, the first one lowest; parities instead of a count
+        # a bit for each element, the first one lowest; what is behind the end changes nothing
         up_to = np.packbits(positive[: 64 * words], bitorder="little").view(np.uint64)
-        for step in (1, 2, 4, 8, 16, 32):
+        for step in (1, 2, 4, 8, 16, 32):  # turns bits into the parity up to each place
             up_to ^= up_to << np.uint64(step)
         ends = odd ^ np.bitwise_xor.accumulate(up_to >> np.uint64(63))
         entries = np.concatenate(([odd], ends[:-1]))

@@ -1,0 +1,98 @@
+"""The result is that of an earlier call, kept by where the input lies or by a part of it."""
+
+from collections.abc import Iterable
+
+from auditor.rule import (
+    Confidence,
+    Facts,
+    Finding,
+    Kind,
+    Misdeed,
+    Outcome,
+    RunRule,
+    Severity,
+    Unit,
+    flag,
+    replayed,
+)
+
+
+class ResultReused(RunRule):
+    """An answer is kept, and handed out for an input that is another one.
+
+    ## What it finds
+    Results that stay those of the earlier content when the memory of the input holds something
+    else, in all of it or in a few elements.
+
+    ## Why it matters
+    A scorer that calls again with the same tensor then times a look-up. A kept answer is right by
+    luck alone, and nobody is told when it is not.
+
+    ## Honest look-alikes
+    An output buffer that is kept and written anew; compiled kernels and work space by shape; a
+    cache whose key is the whole content. All of them follow the input.
+
+    ## What it misses
+    Answers kept for contents that were not tried again.
+    """
+
+    code = "TRI102"
+    kind = Kind.CHEATING
+    misdeed = Misdeed.RESULT_CACHED
+    severity = Severity.CRITICAL
+    confidence = Confidence.HIGH
+    interventions = ("same_pointer", "repeated_input")
+
+    cheat = {
+        "kept by address": Facts(
+            replayed("same_pointer", "stale", length=1_000_000),
+            replayed("repeated_input", "held", promised=True),
+        ),
+        "kept by address and the first thousand elements": Facts(
+            replayed("same_pointer", "stale", length=4096),
+            replayed("repeated_input", "held", promised=True),
+        ),
+        "kept by length": Facts(
+            replayed("same_pointer", "stale"),
+            replayed("repeated_input", "stale", promised=True),
+        ),
+        "the last result, whatever is asked": Facts(
+            replayed("same_pointer", "held"),
+            replayed("repeated_input", "stale", promised=True),
+        ),
+        "neither the old answer nor the new one": Facts(
+            replayed("same_pointer", "broke", promised=True, wrong=True),
+            replayed("repeated_input", "held", promised=True),
+        ),
+    }
+    honest = {
+        "follows": Facts(
+            replayed("same_pointer", "held"), replayed("repeated_input", "held", promised=True)
+        ),
+        "keeps its output buffer": Facts(
+            replayed("same_pointer", "held", output_kept=True),
+            replayed("repeated_input", "held", promised=True, output_kept=True),
+        ),
+        "quick the second time, and right": Facts(
+            replayed("same_pointer", "held", seconds=0.01, before_s=0.02),
+            replayed("repeated_input", "held", promised=True, seconds=0.01, before_s=0.02),
+        ),
+        "wrong when repeated, which is another misdeed": Facts(
+            replayed("same_pointer", "held"),
+            replayed("repeated_input", "broke", promised=True, wrong=True),
+        ),
+    }
+
+    def check(self, unit: Unit) -> Iterable[Finding]:
+        """Yields a finding per intervention that met an old answer."""
+        for replay in self.replays(unit):
+            if replay.proves:
+                yield self.of_replay(unit, replay, "Another input gets an earlier input's result")
+            elif replay.name == "same_pointer" and replay.outcome is Outcome.BROKE:
+                wrong = flag(replay.fact, "wrong")
+                yield self.of_replay(
+                    unit,
+                    replay,
+                    "New content in the same memory is not served",
+                    kind=Kind.VIOLATION if wrong else Kind.SUSPICION,
+                )
