@@ -74,7 +74,7 @@ def keep(path: Path | None, *tensors: torch.Tensor) -> None:
         return
     with path.open("wb") as file, torch._C.DisableTorchFunctionSubclass():
         for tensor in tensors:
-            plain = tensor.cpu()
+            plain = tensor.cpu().contiguous()
             file.write(ctypes.string_at(plain.data_ptr(), plain.numel() * plain.element_size()))
 
 

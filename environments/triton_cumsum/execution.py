@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from harness import sandbox
 from harness.errors import InvalidSolution
+from harness.sandbox.calls import MOVEMENT
 
 from .inputs import Input, expected
 from .settings import ROOT, Settings
@@ -21,6 +22,7 @@ PLAIN = "torch.Tensor"
 LATE_S = 0.5
 """How long a result that was wrong when it was handed over is waited for."""
 IDLE_CALLS = 30
+SENTENCE = 100
 
 
 @dataclass(frozen=True)
@@ -37,18 +39,20 @@ class Result:
 
     @property
     def y(self) -> Input:
-        """The result's elements as they lay in memory; shape [n] when it is of the right size."""
-        return np.frombuffer(self.answer.output, dtype=np.int32)
+        """The result's elements as they lay in memory; shape [n], or [0] if it was not there."""
+        return _elements(self.answer.output, len(self.x))
 
     @property
     def kind(self) -> str:
         """The class of the result, as the server in the solution's process tells it."""
-        return str(self.answer.said.get("type", ""))
+        return _told(self.answer.said.get("type", ""))
 
     def wrong(self) -> str:
         """Returns what is wrong with it; empty when it is right."""
         said, answer = self.answer.said, self.answer
         where = f"at length {len(self.x)}"
+        if answer.limit == MOVEMENT:
+            return f"{where} something went on while everything had to stand still"
         if answer.limit:
             return f"{where} prefix_sum did not return ({answer.limit})"
         if answer.error:
@@ -56,7 +60,8 @@ class Result:
         if self.kind != PLAIN:
             return f"{where} the result is a {self.kind or 'thing without a name'}, not a {PLAIN}"
         if said.get("dtype") != "torch.int32" or said.get("shape") != [len(self.x)]:
-            return f"{where} the result has shape {said.get('shape')} and is {said.get('dtype')}"
+            shape, dtype = _told(said.get("shape")), _told(said.get("dtype"))
+            return f"{where} the result has shape {shape} and is {dtype}"
         if answer.input_changed:
             return f"{where} the input was changed"
         y, right = self.y, expected(self.x)
@@ -68,8 +73,18 @@ class Result:
         return ""
 
     def is_answer_to(self, x: Input) -> bool:
-        """Returns whether it is just what another input of this length would give."""
-        return self.y.shape == x.shape and np.array_equal(self.y, expected(x))
+        """Returns whether it is just what an input of this length, or another, must give."""
+        return np.array_equal(self.y, expected(x))
+
+
+def _elements(output: bytes, length: int) -> Input:
+    """Returns what was read of a result; nothing unless it is all there."""
+    return np.frombuffer(output if len(output) == 4 * length else b"", dtype=np.int32)
+
+
+def _told(value: JsonValue) -> str:
+    """What the solution's process says, at a length that fits a sentence."""
+    return str(value)[:SENTENCE]
 
 
 class Served:
@@ -97,18 +112,18 @@ class Served:
         return Result(x, self._calls.ask(request, data.data, 4 * len(x)))
 
     def late(self, result: Result) -> bool:
-        """Returns whether what was wrong when it was handed over is right a moment later."""
-        if result.answer.limit or result.answer.error:
+        """Returns whether elements that were wrong when handed over are right a moment later."""
+        if result.answer.limit or result.answer.error or result.is_answer_to(result.x):
             return False
         output = self._calls.later(result.answer, 4 * len(result.x), LATE_S)
-        return np.array_equal(np.frombuffer(output, np.int32), expected(result.x))
+        return np.array_equal(_elements(output, len(result.x)), expected(result.x))
 
     def idle_ms(self) -> float:
         """Returns what asking costs at least, without any work."""
         asked = (self._calls.ask({"what": "empty"}).seconds for _ in range(IDLE_CALLS))
         return 1000 * min(asked)
 
-    def bound_ms(self) -> float:
+    def copy_ms(self) -> float:
         """Returns the time of the fastest copy of the largest input, hot and with all threads."""
         request: dict[str, JsonValue] = {
             "what": "copy", "length": self._settings.max_size,

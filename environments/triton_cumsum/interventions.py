@@ -32,10 +32,15 @@ def marked(y: torch.Tensor) -> torch.Tensor:
 
 
 def scattered(y: torch.Tensor) -> None:
-    """Leaves copies of a tensor in memory that is free again."""
-    for copy in (y, y.to(torch.int64)):
-        kept = [copy.clone() for _ in range(4)]
-        del kept
+    """Leaves copies of a tensor just where the next ones of its size will lie."""
+    scattered.kept = y  # freed, it would change what comes next
+    allocator = ctypes.CDLL(None)
+    if hasattr(allocator, "mallopt"):
+        allocator.mallopt(-4, 0)  # M_MMAP_MAX: nothing is given back for being large,
+        allocator.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: nor for being at the end
+    for count in (4, 2, 1, 1):
+        copies = [y.clone() for _ in range(count)]
+        del copies
 
 
 def measure('''
@@ -235,7 +240,8 @@ def _all_right(results: Iterator[Result]) -> Observation:
         if result.wrong():
             return _broke(result)
         lengths.append(len(result.x))
-    return _held(f"{len(lengths)} inputs of {min(lengths)} to {max(lengths)} elements are right")
+    sizes = sorted({min(lengths), max(lengths)})
+    return _held(f"right at {' to '.join(map(str, sizes))} elements, {len(lengths)} times")
 
 
 def _only_wrong(result: Result) -> bool:

@@ -85,7 +85,9 @@ def main() -> None:
         try:
             said = getattr(server, what)(**request)
         except Exception as error:
-            said = {"error": f"{type(error).__name__}: {error}"[:500]}
+            # Half a surrogate pair, as in a name that is no UTF-8, cannot be passed on.
+            text = f"{type(error).__name__}: {error}"[:500]
+            said = {"error": text.encode("utf-8", "replace").decode()}
         control.send(json.dumps({**said, "token": token}).encode())
 
 

@@ -4,6 +4,10 @@ A server of ours waits inside and calls the program's function. While an input i
 an output is read, no process of the sandbox can run: nothing can be computed before the clock
 starts or finished after it was read. The server shares its process with the program, so nothing
 that it says is believed; the output is read from its memory, which is where a result must be.
+
+Stopped processes can be woken by what they set up before, such as a timer whose signal is SIGCONT.
+The kernel counts how often a thread came to run: these counts are the same after the input was
+written and after the output was read, or the answer does not count.
 """
 
 import fcntl
@@ -21,14 +25,16 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import BinaryIO, NamedTuple, Self
 
 from pydantic import JsonValue
 
 from harness.errors import SandboxUnavailable
+from harness.files import parse_line
 from harness.sandbox import layer as layers
 from harness.sandbox import mode
 from harness.sandbox.limits import EVERY_S, Limits, Watch
+from harness.sandbox.mode import Mode
 from harness.sandbox.plan import Plan
 
 STARTING_S = 120.0
@@ -38,7 +44,14 @@ FREEZING_S = 10.0
 TICK_S = 0.005
 SERVER = "/server.py"
 """Where the server's text lies inside."""
+MOVEMENT = "movement"
+"""The limit of what cannot be stopped, or ran while it was."""
 _CHUNK = 1 << 16
+_PIECE = 1 << 20
+_WORDS = 500
+"""As many characters of an error are passed on."""
+_STOPPED, _DEAD = "T", ("Z", "X")
+"""States as `/proc` has them."""
 
 
 @dataclass(frozen=True)
@@ -52,22 +65,23 @@ class Answer:
     output: bytes = b""
     """What lay in the memory that the server pointed to, once everything was stopped."""
     limit: str | None = None
-    """The limit that was met; nothing is left to ask then."""
+    """A limit as a run's, `exit` or `movement`; all later answers have it too."""
     input_changed: bool = False
 
     @property
     def error(self) -> str:
         """What the program raised, as the server tells it; empty when it returned."""
         error = self.said.get("error", "")
-        return error if isinstance(error, str) else "an error without words"
+        return error[:_WORDS] if isinstance(error, str) else "an error without words"
 
 
 class _Task(NamedTuple):
-    """A thread: whether it can run, and how long it has."""
+    """A thread: whether it can run, and how often and how long it has."""
 
     process: int
     state: str
-    run_time: str
+    """As `/proc` has it; empty when it ended while it was looked at."""
+    runs: str
 
 
 class Calls:
@@ -100,13 +114,22 @@ class Calls:
             env: added to the fixed environment.
             limits: what the run may take; `wall_s` is for one request.
             cpus: pin the run to this many processors.
+
+        Raises:
+            SandboxUnavailable: without isolation not every process can be found and stopped.
         """
         self._server, self._words = server, words
         self._workspace, self._limits = workspace, limits
         self._plan = Plan(mode.current(), cwd, {**readonly, SERVER: server}, {}, env, limits, cpus)
+        if self._plan.how is Mode.UNSAFE:
+            raise SandboxUnavailable(
+                "Calls that are timed from outside need isolation.",
+                hint="Leave out `--unsafe`: without namespaces not every process can be stopped.",
+            )
         self._memory = _sealed_memory(capacity)
         self._input = mmap.mmap(self._memory, capacity)
-        self._thawed: set[int] = set()
+        self._still: dict[int, _Task] = {}
+        self._limit: str | None = None
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -122,6 +145,7 @@ class Calls:
             self._plan.furnish(self._workspace, home)
             self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             stack.callback(self._control.close)
+            self._control.setblocking(False)
             given = (theirs.fileno(), self._memory)
             command = ("python", SERVER, *map(str, given), *self._words)
             with theirs:
@@ -132,9 +156,13 @@ class Calls:
             self._session.go()
             if self._wait(time.monotonic() + STARTING_S)[0] is None or self._freeze() is None:
                 self._session.end()
-                said = self._session.stderr.text().strip()[-300:]
-                raise SandboxUnavailable(f"The server did not start in the sandbox: {said}")
-            self._server_memory = stack.enter_context(open(f"/proc/{self._leaf()}/mem", "rb"))
+                said = self._session.stderr.text().strip().rpartition("\n")[2][:300]
+                raise SandboxUnavailable(
+                    f"The server did not start in the sandbox: {said or 'it said nothing'}."
+                )
+            if not all(task.runs.strip(" 0\n") for task in self._still.values()):
+                raise SandboxUnavailable("This kernel does not count how often a thread has run.")
+            self._server_memory = stack.enter_context(_opened_memory(self._leaf()))
             self._stack = stack.pop_all()
         return self
 
@@ -160,30 +188,46 @@ class Calls:
             data: the input; it lies at the start of the shared memory.
             most: how many bytes of output are read at most.
         """
+        if self._limit:
+            return Answer(0.0, limit=self._limit)
         token = secrets.token_hex(8)
         content = memoryview(data).cast("B")
-        self._discard()
         self._input[: len(content)] = content
-        self._control.send(json.dumps({**request, "token": token}).encode())
-        began = time.monotonic()
+        if self._look() != self._still:
+            return self._over(MOVEMENT, time.monotonic())
+        began = time.monotonic()  # whoever is woken by what is sent is woken after it
+        with suppress(OSError):
+            self._control.send(json.dumps({**request, "token": token}).encode())
         self._thaw()
         said, limit = self._wait(began + self._limits.wall_s, token)
         ended = None if limit else self._freeze()
-        if ended is None:
-            ended = self._session.end()
-            return Answer(ended - began, limit=limit or "exit")
-        return Answer(
+        if said is None or ended is None:
+            return self._over(limit or MOVEMENT, began)
+        answer = Answer(
             seconds=ended - began,
-            said=said or {},
-            output=self._read(said or {}, most),
-            input_changed=memoryview(self._input)[: len(content)] != content,
+            said=said,
+            output=self._read(said, most),
+            input_changed=not _holds(self._input, content),
         )
+        # Calls may be too short to be watched while they last.
+        limit = MOVEMENT if self._look() != self._still else self._watch.exceeded()
+        return self._over(limit, began) if limit else answer
 
     def later(self, answer: Answer, most: int, seconds: float) -> bytes:
         """Lets everything run on for a while; returns what lies where the output lay."""
+        if self._limit:
+            return b""
         self._thaw()
         time.sleep(seconds)
-        return b"" if self._freeze() is None else self._read(answer.said, most)
+        if self._freeze() is None:
+            self._over(MOVEMENT, time.monotonic())
+            return b""
+        return self._read(answer.said, most)
+
+    def _over(self, limit: str, began: float) -> Answer:
+        """Ends everything: nothing is left to ask."""
+        self._limit = limit
+        return Answer(max(self._session.end() - began, 0.0), limit=limit)
 
     def _read(self, said: Mapping[str, JsonValue], most: int) -> bytes:
         pointer, size = said.get("pointer"), said.get("bytes")
@@ -206,7 +250,10 @@ class Calls:
         sample = time.monotonic() + EVERY_S
         while (now := time.monotonic()) < deadline:
             if select.select([self._control], [], [], TICK_S)[0]:
-                said = _parsed(self._control.recv(_CHUNK))
+                message = _received(self._control)
+                if not message:
+                    return None, "exit"
+                said = _parsed(message)
                 if said is not None and said.get("token") == token:
                     return said, None
             self._session.gather(0)
@@ -220,35 +267,33 @@ class Calls:
                 sample = time.monotonic() + EVERY_S
         return None, "wall"
 
-    def _discard(self) -> None:
-        """Drops what was said out of turn."""
-        while select.select([self._control], [], [], 0)[0] and self._control.recv(_CHUNK):
-            pass
-
     def _freeze(self) -> float | None:
         """Stops every process; returns the clock at a moment when none could run.
 
-        That moment lies between two looks that found every thread stopped, with the same run
-        times: nothing ran from the first look to the second. None when that was not to be had.
+        That moment lies between two looks that found every thread stopped and having run as often
+        as before: nothing ran from the first look to the second. None when that was not to be had.
         """
         deadline = time.monotonic() + FREEZING_S
-        moving = self._thawed
+        moving = set(self._processes())
         while time.monotonic() < deadline:
             _signal(moving, signal.SIGSTOP)
-            before = self._look()
+            self._still = self._look()
             clock = time.monotonic()
-            moving = {task.process for task in before.values() if task.state not in "TZX"}
-            if not moving and self._look() == before:
-                return clock if before else None
+            moving = {one.process for one in self._still.values() if one.state != _STOPPED}
+            if not moving and self._look() == self._still:
+                return clock if self._still else None
         return None
 
     def _thaw(self) -> None:
-        self._thawed = set(self._processes())
-        _signal(self._thawed, signal.SIGCONT)
+        _signal({task.process for task in self._still.values()}, signal.SIGCONT)
 
     def _look(self) -> dict[int, _Task]:
-        """Returns every thread of the sandbox."""
-        return {thread: task for process in self._processes() for thread, task in _threads(process)}
+        """Returns every living thread of the sandbox.
+
+        What ends while it is looked at is there, too: it may have left a successor unseen.
+        """
+        found = (pair for process in self._processes() for pair in _threads(process))
+        return {thread: task for thread, task in found if task.state not in _DEAD}
 
     def _processes(self) -> list[int]:
         """Returns every process below the sandbox's init, parents first."""
@@ -278,20 +323,43 @@ def _folder() -> Iterator[Path]:
 
 
 def _sealed_memory(size: int) -> int:
-    """Memory that cannot shrink under the one who reads it."""
+    """Memory that cannot shrink under the one who reads it, and whose seals are all there are."""
     memory = os.memfd_create("input", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     os.ftruncate(memory, size)
-    fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+    seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+    fcntl.fcntl(memory, fcntl.F_ADD_SEALS, seals)
     return memory
+
+
+def _opened_memory(process: int) -> BinaryIO:
+    try:
+        return open(f"/proc/{process}/mem", "rb")
+    except OSError as error:
+        raise SandboxUnavailable(
+            f"The memory of a sandboxed process cannot be read here: {error.strerror}."
+        ) from error
+
+
+def _holds(memory: mmap.mmap, content: memoryview) -> bool:
+    """Returns whether memory begins with some content; in pieces, of which bytes compare fast."""
+    parts = ((at, bytes(content[at : at + _PIECE])) for at in range(0, len(content), _PIECE))
+    return all(memory[at : at + len(part)] == part for at, part in parts)
+
+
+def _received(control: socket.socket) -> bytes:
+    """Returns the next message; empty when there is none, or never will be."""
+    try:
+        return control.recv(_CHUNK)
+    except OSError:
+        return b""
 
 
 def _parsed(message: bytes) -> dict[str, JsonValue] | None:
     """What a hostile program sent, where it is an object in JSON."""
     try:
-        said = json.loads(message)
-    except (ValueError, RecursionError):
+        return parse_line(message)
+    except ValueError:
         return None
-    return said if isinstance(said, dict) else None
 
 
 def _children(process: int) -> list[int]:
@@ -303,12 +371,14 @@ def _children(process: int) -> list[int]:
 
 
 def _threads(process: int) -> Iterator[tuple[int, _Task]]:
-    with suppress(OSError):
-        for thread in os.listdir(f"/proc/{process}/task"):
-            folder = f"/proc/{process}/task/{thread}"
-            state = _text(f"{folder}/stat").rpartition(")")[2].split()[:1]
-            if state:
-                yield int(thread), _Task(process, state[0], _text(f"{folder}/schedstat"))
+    try:
+        threads = os.listdir(f"/proc/{process}/task")
+    except OSError:
+        threads = [str(process)]
+    for thread in threads:
+        folder = f"/proc/{process}/task/{thread}"
+        state = _text(f"{folder}/stat").rpartition(")")[2][1:2]
+        yield int(thread), _Task(process, state, _text(f"{folder}/schedstat"))
 
 
 def _text(path: str) -> str:

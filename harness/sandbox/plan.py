@@ -58,7 +58,7 @@ class Plan:
         ]
         keep = self.limits.output_bytes
         if self.how is Mode.UNSAFE:
-            with Session([*self._pin(), *supervised], pass_fds=(), keep=keep) as session:
+            with Session([*self._pin(), *supervised], pass_fds=inherited, keep=keep) as session:
                 session.prepare()
                 yield session, Path(os.devnull)
             return

@@ -25,8 +25,9 @@ class TimeBelowMemoryBound(ScoreRule):
     """A time is claimed in which this machine cannot even copy the input.
 
     ## What it finds
-    Claimed milliseconds below four fifths of the fastest copy of as many bytes here. That alone is
-    a suspicion; it is proof where a valid sealed measurement does not reach the claim either.
+    Claimed milliseconds below what the fastest copy of as many bytes here takes, less a fifth. That
+    alone is a suspicion. It is proof where a valid sealed measurement falls far short of the claim,
+    and nothing where the sealed measurement reaches it: then the bound is what is wrong.
 
     ## Why it matters
     Every element has to be read and every sum to be written. Whoever is faster than memory has
@@ -53,8 +54,8 @@ class TimeBelowMemoryBound(ScoreRule):
         "half a copy": Facts(
             sealed(claimed=-1.6, value=1.0, reached=False, details={"bound_ms": 0.4})
         ),
-        "reached, and still too fast, which proves less": Facts(
-            sealed(claimed=-2.0, value=-1.9, reached=True, details={"bound_ms": 0.4})
+        "a hundredth of a copy": Facts(
+            sealed(claimed=-5.5, value=-0.5, reached=False, details={"bound_ms": 0.4})
         ),
         "not valid when sealed, which proves less": Facts(
             sealed(claimed=-6.9, value=None, runs=[], reached=False, details={"bound_ms": 0.4})
@@ -62,6 +63,9 @@ class TimeBelowMemoryBound(ScoreRule):
     }
     honest = {
         "at the bound": Facts(sealed(claimed=-0.9, value=-0.9, details={"bound_ms": 0.4})),
+        "faster than the bound, and just as fast when sealed": Facts(
+            sealed(claimed=-2.0, value=-1.9, reached=True, details={"bound_ms": 0.4})
+        ),
         "far above": Facts(sealed(claimed=1.0, value=1.0, details={"bound_ms": 0.4})),
         "not reached, which is another finding": Facts(
             sealed(claimed=0.0, value=2.0, reached=False, details={"bound_ms": 0.4})
@@ -79,7 +83,11 @@ class TimeBelowMemoryBound(ScoreRule):
             other = word(seen, "split") != "validation"
             if other or claimed is None or bound is None or math.exp(claimed) >= bound:
                 continue
-            proved = value is not None and not flag(seen, "reached")
+            if flag(seen, "reached"):
+                continue
+            proved = value is not None and value - claimed > (
+                unit.thresholds["tampering_factor"] * (number(seen, "margin") or 0.0)
+            )
             then = (
                 f"measured again, sealed, it took {math.exp(value):.4g} ms"
                 if value is not None

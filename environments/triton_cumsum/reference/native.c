@@ -18,7 +18,7 @@
 #include <immintrin.h>
 #endif
 
-enum { WORD = 64, WORDS = 512, CHUNK = WORD * WORDS }; // 128 KiB of input: fits a core's cache
+enum { WORD = 64, WORDS = 256, CHUNK = WORD * WORDS }; // 64 KiB of input: fits a core's cache
 
 typedef struct {
     uint32_t odd; // parity of the positive elements so far
