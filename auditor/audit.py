@@ -11,6 +11,7 @@ from auditor.evidence import code, files, log
 from auditor.evidence.book import Book
 from auditor.evidence.cases import Cases
 from auditor.evidence.replay import Budget, Replay, Worth
+from auditor.evidence.runtime import Runtime
 from auditor.models import (
     Check,
     CheckOutcome,
@@ -150,12 +151,15 @@ class _Examination:
         budget = Budget(self._budget_s())
         controlled = self._cases.of(self._folder, self._environment)
         replay = Replay(self._folder, self._environment, controlled, self._book, budget, self._say)
+        runtime = Runtime(self._folder, self._environment, self._book, self._say)
         settled = False
         for line in self._by_claim():
             if settled and not self._suspected(line.index):
                 continue
             first = replay.first(line)
             seen = self._interventions[line.index] = replay.intervene(line)
+            if budget.left():
+                runtime.watch(line)
             if first is not None:
                 proved = any(proves(item) for item in seen)
                 self._worth[line.index] = replay.weigh(line, first, proved=proved)

@@ -19,6 +19,7 @@ from auditor.models import (
 )
 from auditor.source import ChangedSource
 from auditor.unit import Replayed, Unit, flag, items, number, word
+from auditor.watched import unseen
 from harness.models import EnvironmentFacts, Outcome
 
 HEADINGS = ("What it finds", "Why it matters", "Honest look-alikes", "What it misses")
@@ -165,6 +166,7 @@ class CodeRule(Rule):
             for source in unit.sources
             if source.reachable and source.path.endswith(".py") and source.tree is None
         ]
+        unread += [path for path in unseen(unit) if path not in unread]
         return f"not parsed: {', '.join(unread[:5])}" if unread else ""
 
 

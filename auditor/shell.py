@@ -21,6 +21,7 @@ _LONGEST = 1 << 14
 _REDIRECTED_TO_BOTH = re.compile(r"\d*>&\d|&(?=>)")
 _ENDS = frozenset({";", ";;", "&", "&&", "||", "(", ")", "()"})
 _PIPES = frozenset({"|", "|&"})
+_SHELLS = frozenset({"ash", "bash", "dash", "ksh", "sh", "zsh"})
 _CHANGE = frozenset({"cd", "pushd"})
 
 
@@ -75,6 +76,8 @@ def commands(text: str) -> list[Command]:
         for pipeline in _between(words, _ENDS):
             stages = tuple(map(tuple, _between(pipeline, _PIPES)))
             found.append(Command(line, stages, tuple(folders), tuple(_decoded(words))))
+            inner = [script for stage in stages for script in _scripts(stage)]
+            found += [item._replace(line=line) for text in inner for item in commands(text)]
             folders += [word for stage in stages if stage[0] in _CHANGE for word in stage[1:]]
     return found
 
@@ -110,6 +113,16 @@ def _between(words: Iterable[str], ends: frozenset[str]) -> Iterator[list[str]]:
     for ended, run in itertools.groupby(words, ends.__contains__):
         if not ended:
             yield list(run)
+
+
+def _scripts(stage: Sequence[str]) -> Iterator[str]:
+    """Yields the texts that a program of a pipeline has a shell execute."""
+    for place, word in enumerate(stage[:-1]):
+        before = (item.rsplit("/", 1)[-1] for item in stage[:place])
+        if re.fullmatch(r"-[a-z]*c", word) and not _SHELLS.isdisjoint(before):
+            yield stage[place + 1]
+        if word == "eval":
+            yield " ".join(stage[place + 1 :])
 
 
 def _redirected(stage: Sequence[str]) -> Iterator[str]:

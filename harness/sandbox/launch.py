@@ -18,8 +18,10 @@ from harness.errors import InvalidSolution
 from harness.sandbox import layer as layers
 from harness.sandbox import mode
 from harness.sandbox.limits import EVERY_S, Limits, Watch
+from harness.sandbox.mode import Mode
 from harness.sandbox.plan import Plan
 from harness.sandbox.session import Session
+from harness.sandbox.witness import Observer, observed
 
 GRACE_S = 0.2
 """For processes on their way out, such as multiprocessing's resource tracker. It counts as time."""
@@ -88,9 +90,14 @@ def run(
         SandboxUnavailable: this machine cannot isolate a run.
         InvalidSolution: the workspace's folders are nested too deeply to be followed.
     """
-    plan = Plan(mode.current(), cwd, readonly, writable, env, limits, cpus)
+    how = mode.current()
     layer.mkdir(parents=True, exist_ok=True)
-    with scratch(layer) as folder:
+    with (
+        scratch(layer) as folder,
+        observed(command, workspace, folder, isolated=how is not Mode.UNSAFE) as observer,
+    ):
+        given = {**readonly, **observer.readonly}
+        plan = Plan(how, cwd, given, writable, observer.env(env), limits, cpus)
         home = folder / "home"
         plan.furnish(workspace, home)
         try:
@@ -99,7 +106,8 @@ def run(
             raise InvalidSolution("Folders of the workspace are nested too deeply.") from error
         with plan.started(home, command, inherited) as (session, outside):
             watch = Watch(limits, home, outside)
-            ended = _watched(session, watch, limits)
+            observer.began(outside)
+            ended = _watched(session, watch, limits, observer)
         limit = ended.limit or watch.disk_exceeded()
         complete, removed = layers.collect(home, before, layer)
         limit = limit or (None if complete else "depth")
@@ -117,12 +125,12 @@ def run(
     )
 
 
-def _watched(session: Session, watch: Watch, limits: Limits) -> _Ended:
+def _watched(session: Session, watch: Watch, limits: Limits, observer: Observer) -> _Ended:
     waited_for = _waited_cpu_seconds()
     began = time.monotonic()
     session.go()
-    limit = _until_limit(session, watch, limits, began)
-    survivors = 0 if limit else _survivors(session, watch)
+    limit = _until_limit(session, watch, limits, began, observer)
+    survivors = 0 if limit else _survivors(session, watch, observer)
     inside = watch.cpu_seconds()
     seconds = session.end() - began
     # Without isolation nothing shows inside, and our own children's time is the next best.
@@ -134,7 +142,9 @@ def _waited_cpu_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _until_limit(session: Session, watch: Watch, limits: Limits, began: float) -> str | None:
+def _until_limit(
+    session: Session, watch: Watch, limits: Limits, began: float, observer: Observer
+) -> str | None:
     """Follows the command to its end; returns the limit that came first, if any."""
     deadline = began + limits.wall_s
     sample = began + EVERY_S
@@ -148,15 +158,16 @@ def _until_limit(session: Session, watch: Watch, limits: Limits, began: float) -
             if limit := watch.exceeded():
                 return limit
             sample = time.monotonic() + EVERY_S
-        session.gather(min(deadline, sample) - now)
+        session.gather(min(deadline, sample, observer.look()) - now)
     return "output" if session.flooded() else None
 
 
-def _survivors(session: Session, watch: Watch) -> int:
+def _survivors(session: Session, watch: Watch, observer: Observer) -> int:
     """Counts what the command left running, after a moment to leave by itself."""
     deadline = time.monotonic() + GRACE_S
     while (left := watch.others()) and time.monotonic() < deadline:
         session.gather(0.005)
+        observer.look()
     return left
 
 

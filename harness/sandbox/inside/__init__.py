@@ -1,0 +1,1 @@
+"""What looks on from inside a watched run; copied into the sandbox, never imported here."""
