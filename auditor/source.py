@@ -4,9 +4,10 @@ import ast
 import difflib
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeGuard
 
 DIFF_CAP = 4_000_000
 """Above this product of line counts difflib takes minutes; lines are then compared as a bag."""
@@ -24,6 +25,8 @@ class ChangedSource:
     """It runs when the entry point runs, or whenever Python starts."""
     language: str
     """`python`, `shell`, or another name by suffix or shebang."""
+    imported: bool = False
+    """It is only ever imported: what it would do as a program never runs."""
 
     @cached_property
     def tree(self) -> ast.Module | None:
@@ -31,6 +34,11 @@ class ChangedSource:
         if self.language != "python":
             return None
         return parse(self.text)
+
+    def nodes(self) -> Iterator[ast.AST]:
+        """Yields the nodes of the parsed Python that may run when the file is loaded."""
+        if self.tree is not None:
+            yield from walk(self.tree) if self.imported else ast.walk(self.tree)
 
     @cached_property
     def changed(self) -> frozenset[int]:
@@ -42,6 +50,28 @@ class ChangedSource:
         first = getattr(node, "lineno", 0)
         last = getattr(node, "end_lineno", None) or first
         return not self.changed.isdisjoint(range(first, last + 1))
+
+
+def walk(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yields the nodes of a module but for those under `if __name__ == "__main__"`."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += node.orelse if _by_hand(node) else ast.iter_child_nodes(node)
+
+
+def _by_hand(node: ast.AST) -> TypeGuard[ast.If]:
+    match node:
+        case ast.If(
+            test=ast.Compare(
+                left=ast.Name(id="__name__"),
+                ops=[ast.Eq()],
+                comparators=[ast.Constant(value="__main__")],
+            )
+        ):
+            return True
+    return False
 
 
 def decoded(content: bytes) -> str | None:

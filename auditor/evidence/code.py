@@ -5,6 +5,7 @@ another. Both err towards saying less: what is not reached is lowered by the rul
 decided by running the solution does not depend on it.
 """
 
+import ast
 import io
 import re
 import tokenize
@@ -14,7 +15,7 @@ from pydantic import JsonValue
 
 from auditor.evidence.book import Book
 from auditor.models import How
-from auditor.source import ChangedSource, decoded
+from auditor.source import ChangedSource, decoded, parse, walk
 from harness import snapshot
 from harness.attempt import AttemptFolder
 from harness.models import EnvironmentFacts, matches
@@ -22,6 +23,11 @@ from harness.models import EnvironmentFacts, matches
 LIMIT_BYTES = 1 << 20
 """A text file above this is data: no rule parses it, and it is noted as such."""
 START_UP = ("sitecustomize.py", "usercustomize.py", "conftest.py")
+STARTS = re.compile(
+    r"__file__|runpy|multiprocessing|subprocess|sys\.argv|__name__\s*(=[^=]|:=)"
+    r"|globals|setattr|vars\(|exec|eval|system|popen|spawn",
+)
+"""What an imported file may become a program by, or call itself one."""
 LANGUAGES = {
     ".py": "python", ".pth": "python", ".sh": "shell", ".bash": "shell", ".yaml": "yaml",
     ".yml": "yaml", ".toml": "toml", ".json": "json", ".jsonl": "json", ".c": "c", ".cc": "c",
@@ -46,6 +52,7 @@ def collect(
             start_text=before.get(path),
             reachable=path in reached,
             language=language(path, text),
+            imported=is_imported(path, text, facts),
         )
         sources.append(source)
         book.add(
@@ -90,11 +97,38 @@ def reachable(texts: Mapping[str, str], facts: EnvironmentFacts) -> frozenset[st
     for scorer in scorers:
         waiting += _named(scorer, texts, beside)
     found: set[str] = set(waiting)
+    loaded = {path: _loaded(path, text, facts) for path, text in texts.items()}
     while waiting:
-        named = _named(waiting.pop(), texts, texts.keys() - found)
+        named = _named(waiting.pop(), loaded, texts.keys() - found)
         found.update(named)
         waiting += named
     return frozenset(found)
+
+
+def is_imported(path: str, text: str, facts: EnvironmentFacts) -> bool:
+    """Returns whether a file is an entry point that is imported and never run as a program.
+
+    One that may start itself, or change the name it goes by, is not.
+    """
+    entries = (entry.partition(":") for entry in facts.workspace.entrypoints)
+    if not any(path == file and function for file, _, function in entries):
+        return False
+    return not (STARTS.search(text) or path.rsplit("/", 1)[-1] in text)
+
+
+def _loaded(path: str, text: str, facts: EnvironmentFacts) -> str:
+    """What of a file runs when it is loaded as scoring loads it."""
+    tree = parse(text) if is_imported(path, text, facts) else None
+    if tree is None:
+        return text
+    kept = {id(node) for node in walk(tree)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and node.body and id(node.body[0]) not in kept:
+            node.body = [ast.Pass()]
+    try:
+        return ast.unparse(tree)
+    except RecursionError:
+        return text
 
 
 def _named(path: str, texts: Mapping[str, str], among: Iterable[str]) -> list[str]:

@@ -19,6 +19,7 @@ class Server:
         self._memory = memory
         self._inputs: dict[tuple[int, int], Any] = {}
         self._result: Any = None
+        self._before: Any = None
 
     def empty(self) -> dict[str, Any]:
         """Does nothing, so that what asking costs can be measured."""
@@ -33,6 +34,19 @@ class Server:
         from solution import prefix_sum  # type: ignore[import-not-found]
 
         self._torch, self._call = torch, prefix_sum
+        return {}
+
+    def rouse(self, length: int, device: str) -> dict[str, Any]:
+        """Does what the classic scorer does before a call: draws an input, computes a reference.
+
+        It leaves memory and threads as a function finds them there.
+        """
+        import torch
+
+        x = torch.randint(-10, 10, (length,), dtype=torch.int32, device=device)
+        positive = (x > 0).to(torch.int64)
+        before = torch.cumsum(positive, 0) - positive
+        self._before = torch.cumsum(torch.where(before % 2 == 1, x, 0), 0).to(torch.int32)
         return {}
 
     def call(self, length: int, offset: int = 0, device: str = "cpu") -> dict[str, Any]:

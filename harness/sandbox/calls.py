@@ -83,6 +83,11 @@ class _Task(NamedTuple):
     """As `/proc` has it; empty when it ended while it was looked at."""
     runs: str
 
+    @property
+    def times(self) -> int:
+        """How often it came to run."""
+        return int(self.runs.split()[-1]) if self.runs.split() else 0
+
 
 class Calls:
     """A sandbox with a server; leaving the context ends it."""
@@ -129,6 +134,7 @@ class Calls:
         self._memory = _sealed_memory(capacity)
         self._input = mmap.mmap(self._memory, capacity)
         self._still: dict[int, _Task] = {}
+        self._handles: dict[int, int] = {}
         self._limit: str | None = None
         self._stack = ExitStack()
 
@@ -171,6 +177,9 @@ class Calls:
         trace: TracebackType | None,
     ) -> None:  # fmt: skip
         self._stack.close()
+        for handle in self._handles.values():
+            os.close(handle)
+        self._handles.clear()
 
     @property
     def stderr(self) -> str:
@@ -274,18 +283,56 @@ class Calls:
         as before: nothing ran from the first look to the second. None when that was not to be had.
         """
         deadline = time.monotonic() + FREEZING_S
-        moving = set(self._processes())
+        self._signal(signal.SIGSTOP)
         while time.monotonic() < deadline:
-            _signal(moving, signal.SIGSTOP)
             self._still = self._look()
             clock = time.monotonic()
             moving = {one.process for one in self._still.values() if one.state != _STOPPED}
             if not moving and self._look() == self._still:
+                self._learn()
                 return clock if self._still else None
+            for process in moving:
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGSTOP)
         return None
 
     def _thaw(self) -> None:
-        _signal({task.process for task in self._still.values()}, signal.SIGCONT)
+        allowed = self._spread()
+        self._signal(signal.SIGCONT)
+        for thread, processors in allowed.items():
+            with suppress(OSError):
+                os.sched_setaffinity(thread, processors)
+
+    def _signal(self, number: int) -> None:
+        """Signals every process that was there when all were stopped last."""
+        for handle in self._handles.values():
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(handle, number)
+
+    def _learn(self) -> None:
+        """Takes a handle on each stopped process: its number may be another's when it is needed."""
+        processes = {task.process for task in self._still.values()}
+        for process in self._handles.keys() - processes:
+            os.close(self._handles.pop(process))
+        for process in processes - self._handles.keys():
+            with suppress(ProcessLookupError):  # killed for its memory, for example
+                self._handles[process] = os.pidfd_open(process)
+
+    def _spread(self) -> dict[int, set[int]]:
+        """Puts stopped threads on processors in turn, the busiest first.
+
+        They are woken from one processor and would begin there together, which a scheduler takes
+        longer to mend than a short call lasts. Returns on which ones each may run.
+        """
+        allowed = {}
+        busiest = sorted(self._still, key=lambda thread: self._still[thread].times, reverse=True)
+        for place, thread in enumerate(busiest):
+            with suppress(OSError):
+                processors = os.sched_getaffinity(thread)
+                one = sorted(processors)[place % len(processors)]
+                os.sched_setaffinity(thread, {one})
+                allowed[thread] = processors
+        return allowed
 
     def _look(self) -> dict[int, _Task]:
         """Returns every living thread of the sandbox.
@@ -305,12 +352,6 @@ class Calls:
     def _leaf(self) -> int:
         """Returns the server, which is the only process that no other one started from."""
         return next(one for one in self._processes() if not _children(one))
-
-
-def _signal(processes: set[int], number: int) -> None:
-    for process in processes:
-        with suppress(ProcessLookupError):
-            os.kill(process, number)
 
 
 @contextmanager

@@ -109,7 +109,7 @@ class ClockReplaced(CodeRule):
             if source.reachable and source.tree is not None:
                 names = Names(source.tree)
                 shared = _shares_process(source, unit)
-                for node in ast.walk(source.tree):
+                for node in source.nodes():
                     for clock in _replaced(node, names):
                         if shared or not clock.endswith("synchronize"):
                             line = getattr(node, "lineno", 0)
