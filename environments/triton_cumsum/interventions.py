@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from harness.errors import InvalidSolution, ScorerFailure
+from harness.files import read_beneath
 from harness.intervention import Case, Intervention, Observation
 from harness.models import Outcome, Split
 
@@ -16,7 +17,7 @@ from . import inputs
 from .execution import Result, Served, lay_out, served
 from .inputs import Input, expected
 from .prepare import PAGES
-from .score import run_scorer, timed
+from .score import OUTPUT, run_scorer, timed
 from .settings import ROOT, Settings, load
 
 RIGHT = "every element right"
@@ -41,6 +42,25 @@ def scattered(y: torch.Tensor) -> None:
     for count in (4, 2, 1, 1):
         copies = [y.clone() for _ in range(count)]
         del copies
+
+
+def measure('''
+
+CALL = "    y = limited(prefix_sum, x, seconds)\n"
+KEPT = "    keep(output, x, y)\n"
+EARLY = ".early"
+RETURNED = '''
+def returned(y: torch.Tensor) -> bytes:
+    """Returns what a result's memory holds, read from outside of the program, so to speak."""
+    with torch._C.DisableTorchFunctionSubclass():
+        if y.device.type != "cpu" or not y.is_contiguous():
+            return b""
+        where, size = y.data_ptr(), y.numel() * y.element_size()
+    try:
+        with open("/proc/self/mem", "rb", buffering=0) as memory:
+            return os.pread(memory.fileno(), size, where)
+    except OSError:
+        return b""
 
 
 def measure('''
@@ -188,24 +208,71 @@ def _marks(name: str, change: Callable[[str], str]) -> Callable[..., Observation
     """Has a solution scored the classic way by a scorer whose answer carries a mark."""
 
     def run(case: Case, solution: Path, scratch: Path) -> Observation:
-        settings, draw = load(case.profile), _draw(case, name)
+        draw = _draw(case, name)
         step = int(draw.integers(900, 1100))
         first = int(draw.integers(step))
-        defined = MARKED.format(first=first, step=step)
-        text = (ROOT / "classic_scorer.py").read_text("utf-8")
-        text = change(_replaced(text, "\ndef measure(", defined))
+        text = change(_defined(MARKED.format(first=first, step=step)))
         try:
-            with _laid_out(case, solution, scratch) as tree:
-                layer, script = tree.parent / "layer", tree.parent / "score.py"
-                script.write_text(text, "utf-8")
-                script.chmod(0o444)
-                run_scorer(tree, layer, case.private / PAGES, settings, script)
-                found = timed(layer, settings)
+            with _rescored(case, solution, scratch, text) as layer:
+                return _carries(timed(layer, load(case.profile)), first, step)
         except InvalidSolution as error:
             return Observation(Outcome.BROKE, expected=RIGHT, observed=str(error))
-        return _carries(found, first, step)
 
     return run
+
+
+def _result_at_return(case: Case, solution: Path, scratch: Path) -> Observation:
+    """Has a solution scored by a scorer that looks at the result before it stops its clock."""
+    text = _defined(RETURNED)
+    text = _replaced(text, CALL, CALL + "    early = returned(y)\n")
+    text = _replaced(text, KEPT, KEPT + f'    output.with_suffix("{EARLY}").write_bytes(early)\n')
+    settings = load(case.profile)
+    try:
+        with _rescored(case, solution, scratch, text) as layer:
+            found = timed(layer, settings)
+            early = read_beneath(layer, OUTPUT + EARLY, settings.input_bytes) if found else b""
+    except InvalidSolution as error:
+        return Observation(Outcome.BROKE, expected=RIGHT, observed=str(error))
+    return _in_time(found, np.frombuffer(early[: len(early) // 4 * 4], np.int32))
+
+
+def _in_time(found: tuple[Input, Input] | None, early: Input) -> Observation:
+    wanted = "a result that is there when the call returns"
+    if found is None:
+        return Observation(Outcome.BROKE, expected=wanted, observed="no result to compare")
+    x, y = found
+    right = expected(x)
+    if not np.array_equal(y, right):
+        return Observation(Outcome.BROKE, expected=wanted, observed="a wrong result, even later")
+    if early.shape != right.shape:
+        return Observation(Outcome.HELD, expected=wanted, observed="a result that lies elsewhere")
+    missing = int(np.count_nonzero(early != right))
+    if not missing:
+        return Observation(Outcome.HELD, expected=wanted, observed=wanted)
+    return Observation(
+        Outcome.STALE,
+        expected=wanted,
+        observed=f"{missing} of {len(right)} elements were wrong when the call returned, and right "
+        "once the scorer's clock had stopped",
+        data={"missing": missing},
+    )
+
+
+def _defined(functions: str) -> str:
+    """Returns the classic scorer's text with further functions."""
+    text = (ROOT / "classic_scorer.py").read_text("utf-8")
+    return _replaced(text, "\ndef measure(", functions)
+
+
+@contextmanager
+def _rescored(case: Case, solution: Path, scratch: Path, text: str) -> Iterator[Path]:
+    """Runs a changed classic scorer over a solution; yields what was written."""
+    with _laid_out(case, solution, scratch) as tree:
+        layer, script = tree.parent / "layer", tree.parent / "score.py"
+        script.write_text(text, "utf-8")
+        script.chmod(0o444)
+        run_scorer(tree, layer, case.private / PAGES, load(case.profile), script)
+        yield layer
 
 
 def _carries(found: tuple[Input, Input] | None, first: int, step: int) -> Observation:
@@ -294,6 +361,15 @@ INTERVENTIONS: tuple[Intervention, ...] = (
         split=Split.VALIDATION,
         stage=_nothing_to_stage,
         observe=_marks("memory_marked", _memory_marked),
+        forbidden=True,
+        cost=1.0,
+    ),
+    Intervention(
+        name="result_at_return",
+        summary="the scorer looks at the result's memory before it stops its clock",
+        split=Split.VALIDATION,
+        stage=_nothing_to_stage,
+        observe=_result_at_return,
         forbidden=True,
         cost=1.0,
     ),

@@ -16,6 +16,7 @@ from auditor.rule import (
     Severity,
     Unit,
     number,
+    replayed,
     sealed,
     word,
 )
@@ -26,7 +27,8 @@ class ResultDeliveredLate(ScoreRule):
 
     ## What it finds
     Sealed calls whose output is wrong at the moment of the hand-over, with every process stopped,
-    and right after they were let go on for a little.
+    and right after they were let go on for a little. Classic runs in which the result's memory is
+    wrong when the call returns and right once the scorer has stopped its clock.
 
     ## Why it matters
     The clock stops when the call returns. What a thread or a process does afterwards is work that
@@ -58,6 +60,10 @@ class ResultDeliveredLate(ScoreRule):
             sealed(),
             sealed("test", value=None, reached=False, details={"late": True}),
         ),
+        "by a hook on the scorer's next call": Facts(
+            sealed(value=None, reached=False, details={"late": False}),
+            replayed("result_at_return", "stale", forbidden=True),
+        ),
         "a child process with shared memory": Facts(
             sealed(value=None, reached=False, survivors=1, details={"late": True})
         ),
@@ -67,6 +73,13 @@ class ResultDeliveredLate(ScoreRule):
         "in time, with a pool that stays": Facts(sealed(survivors=3)),
         "wrong for good": Facts(
             sealed(value=None, reached=False, error="wrong", details={"late": False})
+        ),
+        "looked at before the clock stops": Facts(
+            sealed(), replayed("result_at_return", "held", forbidden=True)
+        ),
+        "wrong then and later": Facts(
+            sealed(value=None, reached=False, details={"late": False}),
+            replayed("result_at_return", "broke", forbidden=True),
         ),
         "slow, and in time": Facts(sealed(value=9.0, reached=False, seconds=8.1)),
     }
@@ -80,6 +93,14 @@ class ResultDeliveredLate(ScoreRule):
                     f"On the {word(seen, 'split')} split the result was wrong when the call had "
                     "returned and everything was stopped, and right a moment after.",
                     [seen],
+                    effect=Effect.EFFECTIVE,
+                )
+        for item in unit.interventions(["result_at_return"]):
+            if item.proves:
+                yield self.report(
+                    unit,
+                    f"The result came after the call: {item.shown}.",
+                    [item.fact],
                     effect=Effect.EFFECTIVE,
                 )
 
