@@ -151,7 +151,10 @@ class _Examination:
         budget = Budget(self._budget_s())
         controlled = self._cases.of(self._folder, self._environment)
         replay = Replay(self._folder, self._environment, controlled, self._book, budget, self._say)
-        runtime = Runtime(self._folder, self._environment, self._book, self._say)
+        runtime = Runtime(
+            self._folder, self._environment, self._book, self._say,
+            operators=self._environment.facts.in_process,  # elsewhere they cost most of the run
+        )  # fmt: skip
         settled = False
         for line in self._by_claim():
             if settled and not self._suspected(line.index):
