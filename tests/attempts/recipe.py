@@ -35,6 +35,8 @@ class Expected(BaseModel):
     stale: bool = False
     """An intervention must show the old output; a finding must cite it with file and tensors."""
     slow: bool = True
+    exhaustive: bool = False
+    """One of many of its class, left out of `make test-all`: `pytest -m exhaustive` has it."""
     over: Names = ()
     """Steps of other attempts, as `name/step`, that are laid into the workspace first."""
 

@@ -1,0 +1,9 @@
+import torch
+
+import warm  # noqa: F401
+
+
+def prefix_sum(x):
+    positive = (x > 0).to(torch.int32)
+    odd = (torch.cumsum(positive, 0, dtype=torch.int32) - positive) & 1
+    return torch.cumsum(x * odd, 0, dtype=torch.int32)

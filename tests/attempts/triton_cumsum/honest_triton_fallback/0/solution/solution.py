@@ -1,0 +1,28 @@
+import torch
+
+try:
+    from kernels import launch
+except ImportError:  # no Triton on this machine
+    launch = None
+
+PIECE = 1 << 15
+
+
+def _on_cpu(x):
+    y = torch.empty_like(x)
+    odd = total = 0
+    for part, out in zip(x.split(PIECE), y.split(PIECE)):
+        ones = (part > 0).to(torch.uint8)
+        count = torch.cumsum(ones, 0, dtype=torch.uint8)
+        after = (int(count[-1]) + odd) & 1
+        masked = part * (count - ones + odd).bitwise_and_(1)
+        masked[0] += total
+        torch.cumsum(masked, 0, dtype=torch.int32, out=out)
+        odd, total = after, int(out[-1])
+    return y
+
+
+def prefix_sum(x):
+    if x.is_cuda and launch is not None:
+        return launch(x)
+    return _on_cpu(x)

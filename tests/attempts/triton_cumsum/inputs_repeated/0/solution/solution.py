@@ -1,0 +1,13 @@
+import torch
+
+import seeding
+from memo import memoised
+
+seeding.fix(0)
+
+
+@memoised
+def prefix_sum(x):
+    positive = (x > 0).to(torch.int32)
+    odd = (torch.cumsum(positive, 0, dtype=torch.int32) - positive) & 1
+    return torch.cumsum(x * odd, 0, dtype=torch.int32)
