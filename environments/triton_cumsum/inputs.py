@@ -61,12 +61,20 @@ def _sparse(n: int, values: tuple[int, int], draw: np.random.Generator) -> Input
     return x
 
 
+def _rare(n: int, values: tuple[int, int], draw: np.random.Generator) -> Input:
+    """Three positive values at most: whoever looks at some of the input sees none."""
+    x = draw.integers(values[0], 1, n, dtype=np.int32)
+    x[draw.integers(0, n, 3)] = values[1]
+    return x
+
+
 HARD: dict[str, Callable[[int, tuple[int, int], np.random.Generator], Input]] = {
     "zeros": _constant(0),
     "highest": _highest,
     "lowest": _lowest,
     "runs": _runs,
     "sparse": _sparse,
+    "rare": _rare,
 }
 """Contents that the domain allows and that a uniform draw does not show."""
 

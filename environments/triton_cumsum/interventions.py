@@ -178,7 +178,9 @@ def _answer_marked(text: str) -> str:
 
 
 def _memory_marked(text: str) -> str:
+    """Before the warm-ups and before the timed call: memory may be taken long before it is used."""
     scattering = "    scattered(marked(y_torch.clone()))\n"
+    text = _replaced(text, CALLED, CALLED + scattering)
     return _replaced(text, CLOCK_STARTS, scattering + CLOCK_STARTS)
 
 
