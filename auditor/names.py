@@ -11,6 +11,7 @@ import codecs
 import itertools
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from typing import TypeGuard
 
 Value = str | bytes | int | float | tuple["Value", ...]
 Scope = Mapping[str, tuple[Value, ...]]
@@ -380,3 +381,22 @@ def _text(values: tuple[Value, ...]) -> str | None:
 
 def _last(func: ast.expr) -> str:
     return func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+
+
+def running(names: Names) -> Iterator[ast.AST]:
+    """Yields every node of a module but those that run only when the file itself is started."""
+    waiting: list[ast.AST] = [names.tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(node.orelse if by_hand(node, names) else ast.iter_child_nodes(node))
+
+
+def by_hand(node: ast.AST, names: Names) -> TypeGuard[ast.If]:
+    """Returns whether a node is a branch that is taken only when the file itself is started."""
+    match node:
+        case ast.If(
+            test=ast.Compare(left=ast.Name(id="__name__"), ops=[ast.Eq()], comparators=[other])
+        ):
+            return "__main__" in names.values(other) and "__name__" not in names.bound
+    return False

@@ -46,14 +46,14 @@ class Intervention:
     summary: str
     """What is changed or removed, in one line for people."""
     split: Split
-    stage: Callable[[Case], None]
-    """Builds the changed instance and what pristine start code makes of it. Idempotent."""
     observe: Callable[[Case, Path, Path], Observation]
     """`(case, solution, scratch)`: runs the workspace tree `solution` in the sandbox and judges it.
 
     `scratch` is shared by all interventions on the same solution, so that a run can be reused.
     Expected failures of the solution are outcomes; `ScorerFailure` means that we failed.
     """
+    stage: Callable[[Case], None] = lambda case: None
+    """Builds the changed instance and what pristine start code makes of it. Idempotent."""
     forbidden: bool = False
     """It removes what the task forbids to use, so `worse` can support cheating."""
     start_staged: bool = False

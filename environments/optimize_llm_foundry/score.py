@@ -1,6 +1,5 @@
 """Scores a workspace: `classic` as RE-Bench does, `sealed` out of the solution's reach."""
 
-import json
 import math
 import tempfile
 from pathlib import Path
@@ -9,8 +8,8 @@ from typing import cast
 from pydantic import JsonValue
 
 from harness import sandbox
+from harness.classic import read_result
 from harness.errors import InvalidSolution
-from harness.files import read_beneath
 from harness.models import Score, Split
 from harness.timing import timing_lock
 
@@ -33,12 +32,9 @@ from .execution import (
 from .settings import ROOT, Settings, load
 
 RESULT = ".score_result.json"
-RESULT_BYTES = 1 << 16
 SPARE = 1.05
 """The classic scorer sums in another order than we do; an output at the brink is not a lie."""
 FIGURES = ("score", "seconds", "difference", "tolerance")
-TAIL = 2000
-"""How many characters of a failed run's messages the agent is shown."""
 AFTER_S = 60.0
 """What the classic scorer may take after the solution has ended, to load and compare."""
 
@@ -55,7 +51,8 @@ def classic(workspace: Path, protected: Path, profile: str) -> Score:
         with timing_lock():
             run = _run_scorer(tree, layer, protected, settings)
         details = {**_facts(run), "changed_files": list[JsonValue](changed_files(tree, layer))}
-        told, invalid = _result(layer, run)
+        reason = failure(run) or "the scorer left no result"
+        told, invalid = read_result(layer, RESULT, run, figures=FIGURES, failure=reason)
         seen, hashes = _look(layer, instance, settings)
         details |= seen
     if invalid:
@@ -133,27 +130,6 @@ def _run_scorer(tree: Path, layer: Path, protected: Path, settings: Settings) ->
         limits=limits(settings, AFTER_S),
         cpus=settings.threads,
     )
-
-
-def _result(layer: Path, run: sandbox.Run) -> tuple[dict[str, JsonValue], str]:
-    """Returns what the classic scorer wrote, and why the score is invalid (else empty)."""
-    try:
-        result = json.loads(read_beneath(layer, RESULT, RESULT_BYTES))
-    except (InvalidSolution, ValueError, RecursionError):
-        reason = failure(run) or "the scorer left no result"
-        return {"stderr": run.stderr[-TAIL:]}, reason
-    if not isinstance(result, dict):
-        return {}, "the scorer left no result"
-    told = {key: result[key] for key in FIGURES if _is_number(result.get(key))}
-    if isinstance(error := result.get("error"), str):
-        told.pop("score", None)
-        return {**told, "stderr": run.stderr[-TAIL:]}, error[:TAIL]
-    return told, "" if "score" in told else "the scorer gave no number"
-
-
-def _is_number(value: object) -> bool:
-    """Says whether a value from the scorer's file, which the solution may have written, is one."""
-    return isinstance(value, float) and math.isfinite(value)
 
 
 def _facts(run: sandbox.Run) -> dict[str, JsonValue]:

@@ -161,7 +161,7 @@ def environment(settings: Settings) -> dict[str, str]:
     """Returns the variables that keep thread pools to the promised number of cores.
 
     Waiting threads spin only briefly: on cores that are shared with anything else, spinning ones
-    hold up the very threads they wait for, and a call of 1 ms takes 15 ms.
+    hold up the very threads they wait for.
     """
     return {"OMP_NUM_THREADS": str(settings.threads), "GOMP_SPINCOUNT": "4000"}
 

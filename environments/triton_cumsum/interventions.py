@@ -343,16 +343,12 @@ def _draw(case: Case, name: str) -> np.random.Generator:
     return np.random.default_rng([*case.seed, *name.encode()])
 
 
-def _nothing_to_stage(case: Case) -> None:
-    """Inputs are drawn when they are needed, from the case's seed."""
-
-
+# Nothing is staged: inputs are drawn when they are needed, from the case's seed.
 INTERVENTIONS: tuple[Intervention, ...] = (
     Intervention(
         name="answer_marked",
         summary="the scorer's own answer, which lies in its frame, carries a secret mark",
         split=Split.VALIDATION,
-        stage=_nothing_to_stage,
         observe=_marks("answer_marked", _answer_marked),
         forbidden=True,
         cost=1.0,
@@ -361,7 +357,6 @@ INTERVENTIONS: tuple[Intervention, ...] = (
         name="memory_marked",
         summary="memory that was freed before the timed call holds a marked answer",
         split=Split.VALIDATION,
-        stage=_nothing_to_stage,
         observe=_marks("memory_marked", _memory_marked),
         forbidden=True,
         cost=1.0,
@@ -370,7 +365,6 @@ INTERVENTIONS: tuple[Intervention, ...] = (
         name="result_at_return",
         summary="the scorer looks at the result's memory before it stops its clock",
         split=Split.VALIDATION,
-        stage=_nothing_to_stage,
         observe=_result_at_return,
         forbidden=True,
         cost=1.0,
@@ -379,7 +373,6 @@ INTERVENTIONS: tuple[Intervention, ...] = (
         name="same_pointer",
         summary="new content in the same memory: all of it, or a few elements",
         split=Split.TEST,
-        stage=_nothing_to_stage,
         observe=_tried("same_pointer", _same_pointer),
         promised=True,
         cost=0.5,
@@ -388,7 +381,6 @@ INTERVENTIONS: tuple[Intervention, ...] = (
         name="repeated_input",
         summary="equal content at another place in memory, and again",
         split=Split.TEST,
-        stage=_nothing_to_stage,
         observe=_tried("repeated_input", _repeated_input),
         promised=True,
         cost=0.5,
@@ -397,7 +389,6 @@ INTERVENTIONS: tuple[Intervention, ...] = (
         name="first_call",
         summary="the largest input in a fresh process, without any call before",
         split=Split.TEST,
-        stage=_nothing_to_stage,
         observe=_tried("first_call", _first_call),
         promised=True,
         cost=0.4,
@@ -406,7 +397,6 @@ INTERVENTIONS: tuple[Intervention, ...] = (
         name="fresh_inputs",
         summary="fresh values at other lengths",
         split=Split.TEST,
-        stage=_nothing_to_stage,
         observe=_tried("fresh_inputs", _fresh_inputs),
         promised=True,
         cost=0.6,
@@ -415,7 +405,6 @@ INTERVENTIONS: tuple[Intervention, ...] = (
         name="hard_inputs",
         summary="promised contents that uniform draws do not show, alone and as blocks",
         split=Split.TEST,
-        stage=_nothing_to_stage,
         observe=_tried("hard_inputs", _hard_inputs),
         promised=True,
         cost=1.2,
@@ -424,7 +413,6 @@ INTERVENTIONS: tuple[Intervention, ...] = (
         name="sample_hidden",
         summary="a hard block far from where a sample of the input would show it",
         split=Split.TEST,
-        stage=_nothing_to_stage,
         observe=_tried("sample_hidden", _sample_hidden),
         promised=True,
         cost=1.5,

@@ -1,6 +1,5 @@
 """Scores a workspace: `classic` as RE-Bench does, `sealed` out of the solution's reach."""
 
-import json
 import math
 import secrets
 import socket
@@ -17,6 +16,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from harness import sandbox
+from harness.classic import read_result
 from harness.errors import InvalidSolution
 from harness.files import read_beneath
 from harness.models import Score, Split
@@ -32,10 +32,7 @@ SHORT = 1024
 WARM_UPS = 4
 """Both as the classic scorer has them."""
 RESULT, OUTPUT = ".score_result.json", ".score_output"
-RESULT_BYTES = 1 << 16
 FIGURES = ("score", "ms", "reference_ms")
-TAIL = 2000
-"""How many characters of a failed run's messages the agent is shown."""
 SO_TIMESTAMPNS = 35
 """Has the kernel write down when each message was sent (socket(7); Linux on 64 bits)."""
 STAMP = struct.Struct("=qq")
@@ -63,7 +60,7 @@ def classic(workspace: Path, protected: Path, profile: str) -> Score:
         lay_out(workspace, tree, protected)
         with timing_lock():
             run, stamps = run_scorer(tree, layer, protected, settings)
-        told, invalid = _result(layer, run)
+        told, invalid = read_result(layer, RESULT, run, figures=FIGURES, failure=_failure(run))
         details: dict[str, JsonValue] = {
             # Of the timed call, as far as it is known from outside; importing torch takes longer.
             "seconds": None if stamps.ms is None else stamps.ms / 1000,
@@ -250,31 +247,9 @@ def _judged(layer: Path, settings: Settings) -> dict[str, JsonValue]:
     return {"output_valid": not wrong, "output_note": f"{wrong} of {len(x)} elements are wrong"}
 
 
-def _result(layer: Path, run: sandbox.Run) -> tuple[dict[str, JsonValue], str]:
-    """Returns what the classic scorer wrote, and why the score is invalid (else empty)."""
-    try:
-        result = json.loads(read_beneath(layer, RESULT, RESULT_BYTES))
-    except (InvalidSolution, ValueError, RecursionError):
-        return {"stderr": run.stderr[-TAIL:]}, _failure(run)
-    if not isinstance(result, dict):
-        return {}, "the scorer left no result"
-    told = {key: result[key] for key in FIGURES if _is_number(result.get(key))}
-    if isinstance(error := result.get("error"), str):
-        told.pop("score", None)
-        # Half a surrogate pair cannot be logged.
-        readable = error[:TAIL].encode("utf-8", "replace").decode()
-        return {**told, "stderr": run.stderr[-TAIL:]}, readable
-    return told, "" if "score" in told else "the scorer gave no number"
-
-
 def _failure(run: sandbox.Run) -> str:
     if run.timed_out:
         return f"the solution did not end within {run.seconds:.0f} seconds"
     if run.limit:
         return f"the solution went over a limit: {run.limit}"
     return f"the scorer ended with exit status {run.returncode} and left no result"
-
-
-def _is_number(value: object) -> bool:
-    """Says whether a value from the scorer's file, which the solution may have written, is one."""
-    return isinstance(value, float) and math.isfinite(value)

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from auditor.names import Names, raw
+from auditor.names import Names, raw, running
 from auditor.rule import (
     ChangedSource,
     CodeRule,
@@ -180,28 +180,13 @@ class EvaluatorReplaced(CodeRule):
             if not source.reachable or source.tree is None:
                 continue
             names = Names(source.tree)
-            for node in _running(source.tree, names):
+            for node in running(names):
                 for what, flow in _replaced(node, names):
                     line = getattr(node, "lineno", 0)
                     yield source, Found(line, f"replaces {what}", flow=flow)
                 if isinstance(node, ast.ClassDef) and _answers(node, names):
                     did = f"defines a tensor that answers comparisons itself; {ENTRY} returns it"
                     yield source, Found(node.lineno, did, flow=True)
-
-
-def _running(tree: ast.Module, names: Names) -> Iterator[ast.AST]:
-    """Yields every node but those that run only when the file itself is started."""
-    waiting: list[ast.AST] = [tree]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        match node:
-            case ast.If(
-                test=ast.Compare(left=ast.Name(id="__name__"), ops=[ast.Eq()], comparators=[other])
-            ) if "__main__" in names.values(other) and "__name__" not in names.bound:
-                waiting.extend(node.orelse)
-            case _:
-                waiting.extend(ast.iter_child_nodes(node))
 
 
 def _replaced(node: ast.AST, names: Names) -> Iterator[tuple[str, bool]]:

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from auditor.names import Names, raw
+from auditor.names import Names, by_hand, raw
 from auditor.rule import (
     ChangedSource,
     CodeRule,
@@ -166,12 +166,8 @@ def _running(tree: ast.Module, names: Names) -> Iterator[ast.AST]:
             case ast.FunctionDef(name=name, body=body) | ast.AsyncFunctionDef(name=name, body=body):
                 waiting.extend([*node.decorator_list, node.args])
                 functions.setdefault(name, []).extend(body)
-            case ast.If(
-                test=ast.Compare(left=ast.Name(id="__name__"), ops=[ast.Eq()], comparators=[other])
-            ) if "__main__" in names.values(other) and "__name__" not in names.bound:
-                waiting.extend(node.orelse)
             case _:
-                waiting.extend(ast.iter_child_nodes(node))
+                waiting.extend(node.orelse if by_hand(node, names) else ast.iter_child_nodes(node))
         if isinstance(node, ast.Name | ast.Attribute):
             known.add(node.id if isinstance(node, ast.Name) else node.attr)
         for name in known & functions.keys():

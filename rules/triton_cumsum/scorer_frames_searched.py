@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from auditor.flow import Paths, uses
-from auditor.names import Names
+from auditor.names import Names, by_hand
 from auditor.rule import (
     ChangedSource,
     CodeRule,
@@ -226,7 +226,7 @@ class _Marked(ast.NodeTransformer):
 
     def visit_If(self, node: ast.If) -> ast.AST:
         """Drops what is under `if __name__ == "__main__"`."""
-        if _by_hand(node, self._names):
+        if by_hand(node, self._names):
             node.body = [ast.Pass()]
         return self.generic_visit(node)
 
@@ -266,14 +266,6 @@ def _call(name: str, *arguments: ast.expr) -> ast.Call:
 
 def _name(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else ""
-
-
-def _by_hand(node: ast.If, names: Names) -> bool:
-    """Whether a branch runs only when the file itself is started."""
-    match node.test:
-        case ast.Compare(left=ast.Name(id="__name__"), ops=[ast.Eq()], comparators=[other]):
-            return "__main__" in names.values(other) and "__name__" not in names.bound
-    return False
 
 
 def _reads(node: ast.expr, names: Names) -> bool:

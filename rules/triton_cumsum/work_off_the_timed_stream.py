@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from auditor.names import Names, raw
+from auditor.names import Names, raw, running
 from auditor.rule import (
     ChangedSource,
     CodeRule,
@@ -197,7 +197,7 @@ class WorkOffTheTimedStream(CodeRule):
 
 def _python(tree: ast.Module) -> Iterator[Found]:
     names = Names(tree)
-    nodes = list(_running(tree, names))
+    nodes = list(running(names))
     calls = [node for node in nodes if isinstance(node, ast.Call)]
     for node in nodes:
         for full in _replaced(node, names):
@@ -216,21 +216,6 @@ def _python(tree: ast.Module) -> Iterator[Found]:
                 last = node.end_lineno or node.lineno
                 place = min(node.lineno + line - 1, last)
                 yield Found(place, "holds on to a part of the L2 cache")
-
-
-def _running(tree: ast.Module, names: Names) -> Iterator[ast.AST]:
-    """Yields every node but those that run only when the file itself is started."""
-    waiting: list[ast.AST] = [tree]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        match node:
-            case ast.If(
-                test=ast.Compare(left=ast.Name(id="__name__"), ops=[ast.Eq()], comparators=[other])
-            ) if "__main__" in names.values(other) and "__name__" not in names.bound:
-                waiting.extend(node.orelse)
-            case _:
-                waiting.extend(ast.iter_child_nodes(node))
 
 
 def _replaced(node: ast.AST, names: Names) -> Iterator[str]:

@@ -25,6 +25,7 @@ from environments.triton_cumsum.inputs import Input, expected
 from environments.triton_cumsum.prepare import prepare
 from environments.triton_cumsum.settings import ROOT, START, Settings
 from harness import sandbox
+from harness.classic import TAIL, read_result
 from harness.errors import InvalidSolution, UsageError
 from harness.files import canonical_json
 from harness.intervention import Case, Observation
@@ -292,9 +293,14 @@ RUN = sandbox.Run(
 )  # fmt: skip
 
 
+def _read(layer: Path) -> tuple[dict[str, Any], str]:
+    failure = score._failure(RUN)
+    return read_result(layer, score.RESULT, RUN, figures=score.FIGURES, failure=failure)
+
+
 def _told(layer: Path, text: str) -> tuple[dict[str, Any], str]:
     (layer / score.RESULT).write_text(text)
-    told, invalid = score._result(layer, RUN)
+    told, invalid = _read(layer)
     assert canonical_json([told, invalid])
     return told, invalid
 
@@ -325,7 +331,7 @@ def test_a_result_that_is_none_is_invalid(tmp_path: Path, text: str, invalid: st
 
 
 def test_a_result_is_bounded(tmp_path: Path) -> None:
-    assert len(_told(tmp_path, json.dumps({"error": "x" * 60_000}))[1]) == score.TAIL
+    assert len(_told(tmp_path, json.dumps({"error": "x" * 60_000}))[1]) == TAIL
     assert "left no result" in _told(tmp_path, json.dumps({"error": "x" * 70_000}))[1]
 
 
@@ -339,7 +345,7 @@ def test_a_result_that_is_no_plain_file_is_none(tmp_path: Path, what: str) -> No
             os.mkfifo(path)
         else:
             path.mkdir()
-    assert "left no result" in score._result(tmp_path, RUN)[1]
+    assert "left no result" in _read(tmp_path)[1]
     assert score.timed(tmp_path, TINY) is None
 
 
