@@ -83,9 +83,11 @@ def _scratch() -> list[str]:
         folder = folders.pop()
         for name in os.listdir(folder):
             path = os.path.join(folder, name)
+            if path in kept:
+                continue
             if any(mount.startswith(f"{path}/") for mount in kept):
                 folders.append(path)
-            elif path not in kept:
+            else:
                 found.append(path)
     return found
 
