@@ -162,7 +162,7 @@ def test_python_in_a_temporary_folder_is_not_cleared_away(
         venv.create(Path(name, "venv"), symlinks=True)
         monkeypatch.setattr(root, "_prefixes", lambda: [*prefixes, Path(name, "venv")])
         # Something of ours is hidden in it, which makes a mount within a mount.
-        monkeypatch.setattr(root, "ours", lambda: (Path(name, "venv/pyvenv.cfg"),))
+        monkeypatch.setattr(root, "ours", lambda: (Path(name, "venv/bin/activate"),))
         box.write("solution/leave.py", f"open('/tmp/a', 'w'); open({name!r} + '/venv/pyvenv.cfg')")
         with Warm([]) as warm:
             for number in range(2):
