@@ -18,7 +18,7 @@ audit: setup
 	$(BIN)/python -m tests.attempts.demonstration out/audit
 
 test: setup
-	$(BIN)/python -m pytest -m 'not slow and not gpu and not exhaustive' -n auto --dist loadfile
+	$(BIN)/python -m pytest -m 'not slow and not gpu and not exhaustive' -n auto --dist loadfile --no-loadscope-reorder
 
 test-all: setup
 	$(BIN)/python -m pytest -m 'slow or gpu'
