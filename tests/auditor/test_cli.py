@@ -20,9 +20,7 @@ from tests.harness.toy import (
     Said,
     Terminal,
     answer,
-    environment,
     fingerprint,
-    mould,
     pour,
     refused,
     rewrite,
@@ -36,23 +34,6 @@ KEYS = {
 }  # fmt: skip
 REPORTS = {"evidence.jsonl", "checks.jsonl", "verdict.json", "report.md", "report.txt"}
 Break = Callable[[Path], object]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    return Terminal(capsys, monkeypatch)
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    folder = tmp_path / "place"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def task(tmp_path: Path) -> Path:
-    return environment(tmp_path / "say_a_number")
 
 
 Make = Callable[..., Path]
@@ -75,11 +56,6 @@ def make(run: Terminal, task: Path, place: Path) -> Make:
         return folder
 
     return made
-
-
-@pytest.fixture(scope="module")
-def moulded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return mould(tmp_path_factory.mktemp("mould"))
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from tests.harness.toy import (
     Terminal,
     environment,
     fingerprint,
-    mould,
     pour,
     refused,
     rewrite,
@@ -32,28 +31,6 @@ ON_ATTEMPTS = [
     ("auditor", "audit"),
 ]
 on_attempts = pytest.mark.parametrize("command", ON_ATTEMPTS, ids=" ".join)
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    return Terminal(capsys, monkeypatch)
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    folder = tmp_path / "place"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def task(tmp_path: Path) -> Path:
-    return environment(tmp_path / "say_a_number")
-
-
-@pytest.fixture(scope="module")
-def moulded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return mould(tmp_path_factory.mktemp("mould"))
 
 
 @pytest.fixture
