@@ -1,7 +1,7 @@
 """`make bench`: prints the figures that the documentation states, each as a ratio within one run.
 
 `python -m tests.bench scores --environment triton_cumsum --profile cpu` prints the figures of one
-environment's README.
+environment's README; `gains` needs half an hour and is left out of `all`.
 """
 
 import math
@@ -23,14 +23,19 @@ from rich.console import Console
 from environments.optimize_llm_foundry import execution, instance, settings
 from harness import environment as environments
 from harness import sandbox
+from harness.attempt import AttemptFolder
 from harness.environment import Environment
 from harness.models import Split
+from harness.scoring import materialised, measure
 from harness.timing import timing_lock
+from tests.attempts.builder import Prepared, build
+from tests.attempts.recipe import recipes
 
 PAIRS = 20
 EMPTY_APP = (
     "import typer\napp = typer.Typer()\n@app.command()\ndef main() -> None:\n    pass\napp()\n"
 )
+CHOICES = ("help", "replay", "warm", "scores", "gains")
 say = Console(stderr=True, style="dim").print
 
 
@@ -176,6 +181,55 @@ def scores(environment: Environment, profile: str, pairs: int, apart_s: float) -
     )
 
 
+def gains(environment: Environment, profile: str, runs: int, named: Sequence[str]) -> None:
+    """What the attempts at an environment claim, and what is left of it when sealed.
+
+    Both are given as how many times as fast as the start: `claimed` as the agent's own score has
+    it, `sealed` over pairs of measurements, attempt and start in turns.
+    """
+    wanted = [
+        recipe
+        for recipe in recipes()
+        if recipe.environment == environment.name and (not named or recipe.name in named)
+    ]
+    print(f"{environment.name}, profile {profile}: times as fast as the start, {runs} pairs each")
+    with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
+        os.environ["HARNESS_HOME"] = f"{scratch}/home"
+        shared = Prepared.of(environment, Path(scratch, "prepared"))
+        for number, recipe in enumerate(wanted, start=1):
+            say(f"attempt {number} of {len(wanted)}: {recipe.name}")
+            folder = build(
+                recipe.name, Path(scratch, recipe.name), profile=profile, environment=shared
+            )
+            claimed, sealed = _gain(environment, folder, runs)
+            print(f"  {recipe.name:28} claimed {claimed:>8}  sealed {sealed:>8}", flush=True)
+
+
+def _gain(environment: Environment, folder: AttemptFolder, runs: int) -> tuple[str, str]:
+    """Returns what the last entry claims and what it reaches, beside the start, to be printed."""
+    last, pairs = folder.score_log().lines[-1], []
+    with (
+        materialised(folder, last.commit) as tree,
+        materialised(folder, folder.attempt().start_commit) as start,
+    ):
+        for _ in range(runs):
+            one = measure(environment, tree, folder, Split.VALIDATION).value
+            other = measure(environment, start, folder, Split.VALIDATION).value
+            assert other is not None, "the start is valid"
+            if one is None:
+                return _times(last.score, [other]), "invalid"
+            pairs.append((one, other))
+    starts = [other for _, other in pairs]
+    ratio = statistics.median(math.exp(other - one) for one, other in pairs)
+    return _times(last.score, starts), f"{ratio:.2f}"
+
+
+def _times(score: float | None, starts: Sequence[float]) -> str:
+    if score is None:
+        return "invalid"
+    return f"{math.exp(min(statistics.median(starts) - score, 99)):.3g}"
+
+
 @contextmanager
 def _instance(environment: Environment, profile: str) -> Iterator[Path]:
     """Yields a folder with `workspace`, `protected` and `private` of a new instance."""
@@ -205,11 +259,12 @@ def _report(what: str, ratios: Sequence[float], wanted: str) -> None:
 def main() -> None:
     """Runs one benchmark, or all of them on the small profile."""
     parser = ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("what", choices=("all", "help", "replay", "warm", "scores"), nargs="?")
+    parser.add_argument("what", choices=("all", *CHOICES), nargs="?")
     parser.add_argument("--environment", help="by default, all that come with this project")
     parser.add_argument("--profile", default="tiny", choices=("tiny", "cpu", "full"))
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--apart", type=float, default=0.0, help="seconds between two pairs")
+    parser.add_argument("--attempt", action="append", default=[], help="`gains`: only this one")
     arguments = parser.parse_args()
     what = arguments.what or "all"
     if what in ("all", "help"):
@@ -218,10 +273,12 @@ def main() -> None:
         replay_cost()
     if what in ("all", "warm"):
         warm_cost()
-    if what in ("all", "scores"):
-        named = arguments.environment
-        for environment in [environments.find(named)] if named else environments.shipped():
+    named = arguments.environment
+    for environment in [environments.find(named)] if named else environments.shipped():
+        if what in ("all", "scores"):
             scores(environment, arguments.profile, arguments.pairs, arguments.apart)
+        if what == "gains":
+            gains(environment, arguments.profile, arguments.pairs, arguments.attempt)
 
 
 if __name__ == "__main__":

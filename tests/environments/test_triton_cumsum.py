@@ -30,6 +30,7 @@ from harness.errors import InvalidSolution, UsageError
 from harness.files import canonical_json
 from harness.intervention import Case, Observation
 from harness.models import Outcome, Score, Split
+from tests.harness.probe import SEEN
 
 SECRET = b"secret of the tests, 32 bytes...."
 BY_NAME = {one.name: one for one in interventions.INTERVENTIONS}
@@ -916,3 +917,55 @@ def test_a_workspace_without_solution_breaks(made: Made, tmp_path: Path, name: s
     (tmp_path / "tree").mkdir()
     seen = _observe(name, made, tmp_path / "tree", tmp_path)
     assert (seen.outcome, "no folder" in seen.observed) == (Outcome.BROKE, True)
+
+
+# ---- what a solution can tell about its run
+
+# Each with its reason. What is watched is told by the witness's folder, its variable and modules;
+# what is sealed, by a server where the scorer was: another program, started with other words and a
+# socket, without the alarm of the classic scorer.
+DIFFER = {
+    "watched": {"mounts", "run", "environment", "modules", "command lines"},
+    "sealed": {"mounts", "argv", "path", "stack", "command lines", "descriptors", "status"},
+}
+PROBED = (
+    SEEN
+    + """
+frames, frame = [], sys._getframe()
+while frame:
+    frames.append(frame.f_code.co_filename)
+    frame = frame.f_back
+seen["stack"] = frames
+print("seen" + json.dumps(seen, default=str), file=sys.stderr)
+
+"""
+)
+
+
+@pytest.fixture(scope="module")
+def probes(made: Made, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a solution saw when it was scored the classic way, watched, and sealed."""
+    folder = tmp_path_factory.mktemp("probes")
+    tree = made.solution(folder / "tree", "")
+    (tree / "solution/solution.py").write_text(PROBED + OURS)
+    (tree / "solution/data").write_text("x")
+    for path in (tree, *tree.rglob("*")):
+        os.utime(path, (10**9, 10**9))
+
+    def classic(name: str) -> str:
+        return score.run_scorer(tree, folder / name, made.protected, TINY)[0].stderr
+
+    found = {"classic": classic("plain")}
+    with sandbox.witnessed(operators=False):
+        found["watched"] = classic("watched")
+    with served(tree, TINY) as solution:
+        assert solution.load() == ""
+        found["sealed"] = solution._calls.stderr
+    return {name: json.loads(text.partition("seen")[2]) for name, text in found.items()}
+
+
+@pytest.mark.parametrize("kind", DIFFER)
+def test_runs_look_alike_to_a_solution(kind: str, probes: dict[str, Any]) -> None:
+    """Q23: only what is known to differ tells a solution in which kind of run it is."""
+    plain, other = probes["classic"], probes[kind]
+    assert {name for name in plain if plain[name] != other[name]} <= DIFFER[kind]
