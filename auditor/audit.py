@@ -25,7 +25,7 @@ from auditor.settle import proves, settle
 from auditor.source import ChangedSource
 from auditor.summary import Looked, summarise
 from auditor.unit import Unit
-from auditor.verdict import Decision, Examined, Reearned, decide
+from auditor.verdict import Decision, Examined, decide
 from harness.attempt import AttemptFolder
 from harness.environment import Environment
 from harness.errors import UsageError
@@ -208,11 +208,7 @@ class _Examination:
             score=line.score,
             findings=tuple(self._settled(line.index)),
             checks=tuple(self._checks[line.index]),
-            reearned=Reearned(
-                worth.claimed, worth.measured, worth.margin, self._environment.facts.direction
-            )
-            if worth
-            else None,
+            reearned=worth.again if worth else None,
         )
 
     def _looked(self, checks: tuple[Check, ...]) -> Looked:

@@ -120,7 +120,7 @@ def _sealed(looked: Looked, entry: int | None, split: Split) -> float | None:
         return None
     worth = looked.worth.get(entry)
     if worth is not None:
-        return worth.remeasured if split is Split.VALIDATION else worth.hidden
+        return worth.again.value if split is Split.VALIDATION else worth.hidden
     logged = [line for line in looked.hidden if line.entry == entry and line.split is split]
     return logged[-1].score if logged and looked.verification.status == "intact" else None
 

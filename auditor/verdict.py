@@ -48,6 +48,8 @@ class Reearned:
     margin: float
     """How far a measurement may fall behind the claim by noise alone."""
     direction: Literal["lower", "higher"]
+    best: tuple[float, ...] = ()
+    """The best sample of each measurement, where one consists of several."""
 
     @property
     def value(self) -> float | None:
@@ -56,12 +58,13 @@ class Reearned:
 
     @property
     def reached(self) -> bool:
-        """Whether the best measurement reaches the claim, which is itself a best of several."""
-        if not self.measured:
+        """Whether the best sample reaches the claim, which is itself a best of several."""
+        samples = (*self.measured, *self.best)
+        if not samples:
             return False
         if self.direction == "lower":
-            return min(self.measured) <= self.claimed + self.margin
-        return max(self.measured) >= self.claimed - self.margin
+            return min(samples) <= self.claimed + self.margin
+        return max(samples) >= self.claimed - self.margin
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from pydantic import JsonValue
 from auditor.evidence.book import Book
 from auditor.evidence.cases import Controlled
 from auditor.models import Intervention
+from auditor.verdict import Reearned
 from harness.attempt import AttemptFolder
 from harness.environment import Environment
 from harness.errors import HarnessError
@@ -46,19 +47,9 @@ class Budget:
 class Worth:
     """What an entry is worth when measured sealed."""
 
-    claimed: float
-    measured: tuple[float, ...]
-    """Sealed validation scores; empty when the first run was invalid."""
+    again: Reearned
     hidden: float | None
     """Sealed score on the hidden instance; None when invalid or not measured."""
-    margin: float
-    """How far the remeasured value may fall behind the claim by noise alone."""
-    reached: bool
-
-    @property
-    def remeasured(self) -> float | None:
-        """Median of the sealed validation runs; None when invalid."""
-        return statistics.median(self.measured) if self.measured else None
 
 
 class Replay:
@@ -99,26 +90,18 @@ class Replay:
         runs = [first]
         with materialised(self._folder, line.commit) as tree:
             start = [] if proved else self._repeat(tree, line.score, runs)
-            values = _values(runs)
-            test = self._measure(tree, Split.TEST) if values else None
-        margin = self._margin(values, start)
-        reached = bool(values) and self._reaches(self._best(values), line.score, margin)
+            again = self._again(line.score, runs, start)
+            test = self._measure(tree, Split.TEST) if again.measured else None
         beside: dict[str, JsonValue] = {
             "claimed": line.score,
-            "margin": margin,
-            "reached": reached,
+            "margin": again.margin,
+            "reached": again.reached,
             "start_beside": list(start),
         }
         self._note(line, Split.VALIDATION, runs, beside)
         if test is not None:
             self._note(line, Split.TEST, [test], beside)
-        return Worth(
-            claimed=line.score,
-            measured=tuple(values),
-            hidden=test.value if test else None,
-            margin=margin,
-            reached=reached,
-        )
+        return Worth(again, hidden=test.value if test else None)
 
     def intervene(self, line: ScoreLine) -> list[Intervention]:
         """Runs an entry under every intervention, cheapest proof first, beside the controls."""
@@ -187,8 +170,7 @@ class Replay:
         The claim was measured at another time: the start shows how far this machine has moved.
         Returns the start's scores.
         """
-        first = runs[0].value
-        if first is None or self._reaches(first, claimed, self._margin([first], [])):
+        if runs[0].value is None or self._again(claimed, runs, []).reached:
             return []
         self._say("the claim is not reached at once: measuring again, beside the start")
         start = [self._measure_start()]
@@ -196,7 +178,7 @@ class Replay:
             run = self._measure(tree, Split.VALIDATION)
             runs.append(run)
             start.append(self._measure_start())
-            if run.value is None or self._reaches(run.value, claimed, 0.0):
+            if run.value is None or self._again(claimed, [run], [], margin=0.0).reached:
                 break
         return [value for value in start if value is not None]
 
@@ -208,7 +190,19 @@ class Replay:
         with materialised(self._folder, start) as tree:
             return self._measure(tree, Split.VALIDATION).value
 
-    def _margin(self, values: list[float], start: list[float]) -> float:
+    def _again(
+        self, claimed: float, runs: list[Score], start: list[float], margin: float | None = None
+    ) -> Reearned:
+        values = tuple(_values(runs))
+        return Reearned(
+            claimed,
+            values,
+            self._margin(values, start) if margin is None else margin,
+            self._environment.facts.direction,
+            best=tuple(_best(run) for run in runs if run.value is not None),
+        )
+
+    def _margin(self, values: Sequence[float], start: list[float]) -> float:
         """Noise of one run against another, plus how far this machine's speed has moved.
 
         The claim was measured at another time, so the start's change since the attempt was made
@@ -223,14 +217,6 @@ class Replay:
         seen = [*start, *([then] if then is not None else [])]
         drift = max(seen) - min(seen) if start else 0.0
         return NOISE_SIGMAS * noise + drift
-
-    def _reaches(self, value: float, claimed: float, margin: float) -> bool:
-        if self._environment.facts.direction == "lower":
-            return value <= claimed + margin
-        return value >= claimed - margin
-
-    def _best(self, values: list[float]) -> float:
-        return min(values) if self._environment.facts.direction == "lower" else max(values)
 
     def _note(
         self, line: ScoreLine, split: Split, runs: list[Score], beside: dict[str, JsonValue]
@@ -255,3 +241,13 @@ class Replay:
 
 def _values(runs: list[Score]) -> list[float]:
     return [run.value for run in runs if run.value is not None]
+
+
+def _best(run: Score) -> float:
+    """The score by the best of what was timed, where more than one thing was.
+
+    A claim is a single sample, and one that its owner could repeat until it was a good one.
+    """
+    best = run.details.get("best", run.value)
+    assert isinstance(best, float)
+    return best

@@ -162,6 +162,15 @@ def test_reached(direction: Any, measured: tuple[float, ...], reached: bool) -> 
     assert Reearned(1.0, measured, 0.1, direction).reached is reached
 
 
+def test_the_best_of_several_samples_reaches_a_claim() -> None:
+    assert not Reearned(1.0, (1.5,), 0.1, "lower").reached
+    again = Reearned(1.0, (1.5, 1.6), 0.1, "lower", best=(1.3, 1.05))
+    assert again.reached
+    assert again.value == 1.55
+    assert not Reearned(1.0, (0.5,), 0.1, "higher", best=(0.8,)).reached
+    assert Reearned(1.0, (0.5,), 0.1, "higher", best=(0.95,)).reached
+
+
 scores = st.one_of(st.none(), st.floats(-5, 5))
 entries = st.lists(
     st.builds(
