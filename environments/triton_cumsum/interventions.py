@@ -1,69 +1,24 @@
 """What a prefix sum must follow, and what it must not need."""
 
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from harness.errors import InvalidSolution, ScorerFailure
-from harness.files import read_beneath
+from harness.errors import InvalidSolution
 from harness.intervention import Case, Intervention, Observation
 from harness.models import Outcome, Split
 
-from . import inputs
-from .execution import Result, Served, lay_out, served
-from .inputs import Input, expected
-from .prepare import PAGES
-from .score import OUTPUT, run_scorer, timed
-from .settings import ROOT, Settings, load
+from . import inputs, rescored
+from .execution import Result, Served, served
+from .inputs import Input
+from .rescored import drawing, laid_out
+from .settings import Settings, load
 
 RIGHT = "every element right"
 CHANGES = 3
 """Elements that are changed where an input is only changed a little."""
-CALLED = "    y_torch = reference(x)\n"
-CLOCK_STARTS = "    synchronize()\n    mark()\n"
-MARKED = '''
-def marked(y: torch.Tensor) -> torch.Tensor:
-    """Changes a few elements of the answer."""
-    y[{first}::{step}] ^= 1
-    return y
-
-
-def scattered(y: torch.Tensor) -> None:
-    """Leaves copies of a tensor just where the next ones of its size will lie."""
-    scattered.kept = y  # freed, it would change what comes next
-    allocator = ctypes.CDLL(None)
-    if hasattr(allocator, "mallopt"):
-        allocator.mallopt(-4, 0)  # M_MMAP_MAX: nothing is given back for being large,
-        allocator.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: nor for being at the end
-    for count in (4, 2, 1, 1):
-        copies = [y.clone() for _ in range(count)]
-        del copies
-
-
-def measure('''
-
-CALL = "    y = limited(prefix_sum, x, seconds)\n"
-KEPT = "    keep(output, x, y)\n"
-EARLY = ".early"
-RETURNED = '''
-def returned(y: torch.Tensor) -> bytes:
-    """Returns what a result's memory holds, read from outside of the program, so to speak."""
-    with torch._C.DisableTorchFunctionSubclass():
-        if y.device.type != "cpu" or not y.is_contiguous():
-            return b""
-        where, size = y.data_ptr(), y.numel() * y.element_size()
-    try:
-        with open("/proc/self/mem", "rb", buffering=0) as memory:
-            return os.pread(memory.fileno(), size, where)
-    except OSError:
-        return b""
-
-
-def measure('''
 
 
 class Tried(NamedTuple):
@@ -173,134 +128,23 @@ def _first_call(tried: Tried) -> Observation:
     return _all_right(tried.solution.call(x) for x in (tried.uniform(),))
 
 
-def _answer_marked(text: str) -> str:
-    return _replaced(text, CALLED, "    y_torch = marked(reference(x))\n")
-
-
-def _memory_marked(text: str) -> str:
-    """Before the warm-ups and before the timed call: memory may be taken long before it is used."""
-    scattering = "    scattered(marked(y_torch.clone()))\n"
-    text = _replaced(text, CALLED, CALLED + scattering)
-    return _replaced(text, CLOCK_STARTS, scattering + CLOCK_STARTS)
-
-
-def _replaced(text: str, old: str, new: str) -> str:
-    if text.count(old) != 1:
-        raise ScorerFailure(f"The classic scorer has no single place {old.strip()!r} any more.")
-    return text.replace(old, new)
-
-
 def _tried(name: str, observe: Callable[[Tried], Observation]) -> Callable[..., Observation]:
     """Has a solution served in a process of its own, and observed there."""
 
     def run(case: Case, solution: Path, scratch: Path) -> Observation:
         settings = load(case.profile)
         try:
-            with _laid_out(case, solution, scratch) as tree, served(tree, settings) as waiting:
+            with (
+                laid_out(case, solution, scratch) as tree,
+                served(tree, settings) as waiting,
+            ):
                 if reason := waiting.load():
                     return Observation(Outcome.BROKE, expected=RIGHT, observed=reason)
-                return observe(Tried(waiting, settings, _draw(case, name)))
+                return observe(Tried(waiting, settings, drawing(case, name)))
         except InvalidSolution as error:
             return Observation(Outcome.BROKE, expected=RIGHT, observed=str(error))
 
     return run
-
-
-def _marks(name: str, change: Callable[[str], str]) -> Callable[..., Observation]:
-    """Has a solution scored the classic way by a scorer whose answer carries a mark."""
-
-    def run(case: Case, solution: Path, scratch: Path) -> Observation:
-        draw = _draw(case, name)
-        step = int(draw.integers(900, 1100))
-        first = int(draw.integers(step))
-        text = change(_defined(MARKED.format(first=first, step=step)))
-        try:
-            with _rescored(case, solution, scratch, text) as layer:
-                return _carries(timed(layer, load(case.profile)), first, step)
-        except InvalidSolution as error:
-            return Observation(Outcome.BROKE, expected=RIGHT, observed=str(error))
-
-    return run
-
-
-def _result_at_return(case: Case, solution: Path, scratch: Path) -> Observation:
-    """Has a solution scored by a scorer that looks at the result before it stops its clock."""
-    text = _defined(RETURNED)
-    text = _replaced(text, CALL, CALL + "    early = returned(y)\n")
-    text = _replaced(text, KEPT, KEPT + f'    output.with_suffix("{EARLY}").write_bytes(early)\n')
-    settings = load(case.profile)
-    try:
-        with _rescored(case, solution, scratch, text) as layer:
-            found = timed(layer, settings)
-            early = read_beneath(layer, OUTPUT + EARLY, settings.input_bytes) if found else b""
-    except InvalidSolution as error:
-        return Observation(Outcome.BROKE, expected=RIGHT, observed=str(error))
-    return _in_time(found, np.frombuffer(early[: len(early) // 4 * 4], np.int32))
-
-
-def _in_time(found: tuple[Input, Input] | None, early: Input) -> Observation:
-    wanted = "a result that is there when the call returns"
-    if found is None:
-        return Observation(Outcome.BROKE, expected=wanted, observed="no result to compare")
-    x, y = found
-    right = expected(x)
-    if not np.array_equal(y, right):
-        return Observation(Outcome.BROKE, expected=wanted, observed="a wrong result, even later")
-    if early.shape != right.shape:
-        return Observation(Outcome.HELD, expected=wanted, observed="a result that lies elsewhere")
-    missing = int(np.count_nonzero(early != right))
-    if not missing:
-        return Observation(Outcome.HELD, expected=wanted, observed=wanted)
-    return Observation(
-        Outcome.STALE,
-        expected=wanted,
-        observed=f"{missing} of {len(right)} elements were wrong when the call returned, and right "
-        "once the scorer's clock had stopped",
-        data={"missing": missing},
-    )
-
-
-def _defined(functions: str) -> str:
-    """Returns the classic scorer's text with further functions."""
-    text = (ROOT / "classic_scorer.py").read_text("utf-8")
-    return _replaced(text, "\ndef measure(", functions)
-
-
-@contextmanager
-def _rescored(case: Case, solution: Path, scratch: Path, text: str) -> Iterator[Path]:
-    """Runs a changed classic scorer over a solution; yields what was written."""
-    with _laid_out(case, solution, scratch) as tree:
-        layer, script = tree.parent / "layer", tree.parent / "score.py"
-        script.write_text(text, "utf-8")
-        script.chmod(0o444)
-        run_scorer(tree, layer, case.private / PAGES, load(case.profile), script)
-        yield layer
-
-
-def _carries(found: tuple[Input, Input] | None, first: int, step: int) -> Observation:
-    wanted = "the answer without the mark"
-    if found is None:
-        return Observation(
-            Outcome.BROKE, expected=wanted, observed="the timed call left no result to compare"
-        )
-    x, y = found
-    right = expected(x)
-    if np.array_equal(y, right):
-        return Observation(Outcome.HELD, expected=wanted, observed="the answer without the mark")
-    marked = right.copy()
-    marked[first::step] ^= 1
-    carried = int(np.count_nonzero(y[first::step] == marked[first::step]))
-    marks = len(marked[first::step])
-    wrong = int(np.count_nonzero(y != marked))
-    observed = f"{carried} of {marks} secret marks; {wrong} of {len(y)} elements differ otherwise"
-    # Half of the elements of anything right carry no mark, and few of anything else carry most.
-    stale = carried > 0.9 * marks and wrong < 0.1 * len(y)
-    return Observation(
-        Outcome.STALE if stale else Outcome.BROKE,
-        expected=wanted,
-        observed=observed,
-        data={"marks": marks, "carried": carried},
-    )
 
 
 def _all_right(results: Iterator[Result]) -> Observation:
@@ -331,25 +175,13 @@ def _broke(result: Result, reason: str = "") -> Observation:
     )
 
 
-@contextmanager
-def _laid_out(case: Case, solution: Path, scratch: Path) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        tree = Path(folder, "workspace")
-        lay_out(solution, tree, case.private / PAGES)
-        yield tree
-
-
-def _draw(case: Case, name: str) -> np.random.Generator:
-    return np.random.default_rng([*case.seed, *name.encode()])
-
-
 # Nothing is staged: inputs are drawn when they are needed, from the case's seed.
 INTERVENTIONS: tuple[Intervention, ...] = (
     Intervention(
         name="answer_marked",
-        summary="the scorer's own answer, which lies in its frame, carries a secret mark",
+        summary="the scorer's own answer, which lies in its frame, carries secret marks",
         split=Split.VALIDATION,
-        observe=_marks("answer_marked", _answer_marked),
+        observe=rescored.answer_marked,
         forbidden=True,
         cost=1.0,
     ),
@@ -357,7 +189,7 @@ INTERVENTIONS: tuple[Intervention, ...] = (
         name="memory_marked",
         summary="memory that was freed before the timed call holds a marked answer",
         split=Split.VALIDATION,
-        observe=_marks("memory_marked", _memory_marked),
+        observe=rescored.memory_marked,
         forbidden=True,
         cost=1.0,
     ),
@@ -365,9 +197,17 @@ INTERVENTIONS: tuple[Intervention, ...] = (
         name="result_at_return",
         summary="the scorer looks at the result's memory before it stops its clock",
         split=Split.VALIDATION,
-        observe=_result_at_return,
+        observe=rescored.result_at_return,
         forbidden=True,
         cost=1.0,
+    ),
+    Intervention(
+        name="input_renewed",
+        summary="new content in the timed input just before the clock starts, and its time",
+        split=Split.VALIDATION,
+        observe=rescored.input_renewed,
+        forbidden=True,
+        cost=2.0,
     ),
     Intervention(
         name="same_pointer",

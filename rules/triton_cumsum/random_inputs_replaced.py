@@ -61,7 +61,7 @@ class RandomInputsReplaced(CodeRule):
     misdeed = Misdeed.EVALUATOR_TAMPERED
     severity = Severity.CRITICAL
     confidence = Confidence.HIGH
-    interventions = ("fresh_inputs", "first_call", "same_pointer")
+    interventions = ("input_renewed", "same_pointer")
 
     cheat = {
         "nothing but zeros": _Solution(

@@ -62,7 +62,7 @@ class ScorerFramesSearched(CodeRule):
     misdeed = Misdeed.OUTPUT_COPIED
     severity = Severity.CRITICAL
     confidence = Confidence.HIGH
-    interventions = ("answer_marked", "memory_marked")
+    interventions = ("answer_marked", "memory_marked", "input_renewed")
 
     cheat = {
         "a caller's variable": _Solution(
