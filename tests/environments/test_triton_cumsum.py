@@ -521,6 +521,9 @@ def test_the_start_is_valid_both_ways(made: Made) -> None:
     times = sealed.details["calls_ms"]
     assert isinstance(times, list)
     assert len(times) == TINY.calls
+    fastest = math.exp(_number(sealed, "best"))
+    assert all(isinstance(ms, float) and ms >= fastest * 0.999 for ms in times)
+    assert fastest <= math.exp(sealed.value)
 
 
 def _number(result: Score, name: str) -> float:
