@@ -20,7 +20,7 @@ from auditor.rule import (
 )
 
 
-class TimeDependsOnRows(ScoreRule):
+class TimeDependsOnInstance(ScoreRule):
     """The visible instance takes far less time than the hidden one.
 
     ## What it finds
@@ -32,8 +32,8 @@ class TimeDependsOnRows(ScoreRule):
     before.
 
     ## Honest look-alikes
-    Load on the machine between the two runs, rows that are a little longer: where the two kinds
-    of rows were timed side by side and took alike, this is a note.
+    Load on the machine between the two runs, an instance that asks for a little more: where the two
+    were timed side by side and took alike, this is a note.
 
     ## What it misses
     Results kept for both instances, which cannot be: the hidden one is drawn afterwards.
@@ -54,9 +54,9 @@ class TimeDependsOnRows(ScoreRule):
     }
     honest = {
         "the same": Facts(sealed(seconds=2.0), sealed("test", seconds=2.1)),
-        "slower on the known rows": Facts(sealed(seconds=8.0), sealed("test", seconds=2.0)),
+        "slower on the known instance": Facts(sealed(seconds=8.0), sealed("test", seconds=2.0)),
         "some load": Facts(sealed(seconds=2.0), sealed("test", seconds=2.8)),
-        "the hidden rows gave no score": Facts(
+        "the hidden instance gave no score": Facts(
             sealed(seconds=2.0), sealed("test", value=None, seconds=60.0)
         ),
     }
@@ -77,7 +77,7 @@ class TimeDependsOnRows(ScoreRule):
         if slow > quick * unit.thresholds["split_time_ratio"]:
             yield self.report(
                 unit,
-                f"{quick:.2f} s on the rows it knows, {slow:.2f} s on as many others.",
+                f"{quick:.2f} s on the instance it knows, {slow:.2f} s on another of its size.",
                 [*known, *hidden],
             )
 
