@@ -12,6 +12,8 @@ from harness.files import read_beneath
 from harness.sandbox import Run
 
 RESULT_BYTES = 1 << 16
+LINES = 1000
+"""How many of the last lines that a scorer printed are looked at."""
 TAIL = 2000
 """How many characters of a failed run's messages the agent is shown."""
 
@@ -41,6 +43,22 @@ def read_result(
         readable = error[:TAIL].encode("utf-8", "replace").decode()
         return {**told, "stderr": run.stderr[-TAIL:]}, readable
     return told, "" if "score" in told else "the scorer gave no number"
+
+
+def printed_scores(run: Run, figures: Sequence[str]) -> list[JsonValue]:
+    """Returns the scores in what a scorer printed: lines that are objects with all `figures`.
+
+    What it printed and what it wrote are one text, until somebody changes one of the two.
+    """
+    found: list[JsonValue] = []
+    for line in run.stdout.splitlines()[-LINES:]:
+        try:
+            said = json.loads(line) if line.startswith("{") else None
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(said, dict) and said.keys() >= set(figures) and _is_number(said["score"]):
+            found.append(said["score"])
+    return found
 
 
 def _is_number(value: object) -> bool:

@@ -8,7 +8,7 @@ from typing import cast
 from pydantic import JsonValue
 
 from harness import sandbox
-from harness.classic import read_result
+from harness.classic import printed_scores, read_result
 from harness.errors import InvalidSolution
 from harness.models import Score, Split
 from harness.timing import timing_lock
@@ -54,7 +54,7 @@ def classic(workspace: Path, protected: Path, profile: str) -> Score:
         reason = failure(run) or "the scorer left no result"
         told, invalid = read_result(layer, RESULT, run, figures=FIGURES, failure=reason)
         seen, hashes = _look(layer, instance, settings)
-        details |= seen
+        details |= seen | {"printed_scores": printed_scores(run, FIGURES)}
     if invalid:
         return Score(value=None, message={"error": invalid, **told}, details=details)
     value = cast(float, told.pop("score"))

@@ -30,6 +30,7 @@ DEARER, PAIRS = 1.5, 6
 """A timed call is dearer when it takes so many times as long in each of so many pairs, and the
 shortest of one kind takes longer than the longest of the other. If both kinds take alike, that
 happens once in 924 times even without the factor."""
+SUMMED = "torch.cumsum(torch.where(before % 2 == 1, x, 0), 0)"
 CALLED = "    y_torch = reference(x)\n"
 CLOCK_STARTS = "    synchronize()\n    mark()\n"
 CALL = "    y = limited(prefix_sum, x, seconds)\n"
@@ -37,8 +38,9 @@ KEPT = "    keep(output, x, y)\n"
 EARLY, EARLIER = ".early", ".earlier"
 MARKED = '''
 def marked(y: torch.Tensor) -> torch.Tensor:
-    """Changes a few elements of the answer."""
-    y[{at}] ^= 1
+    """Changes a few elements of a long answer."""
+    if len(y) > {at}[-1]:
+        y[{at}] ^= 1
     return y
 
 
@@ -71,21 +73,17 @@ def returned(y: torch.Tensor) -> bytes:
 
 def measure('''
 RENEWED = """    earlier = x.clone()
-    fresh = {fresh}
-    x.copy_(fresh)
+    fresh = torch.from_numpy(__import__("numpy").random.default_rng({seed}).integers(
+        *task["values"], len(x), dtype="int32", endpoint=True)).to(x.device)
+    x.copy_({content})
     y_torch = reference(x)
 """
-SAME = "earlier.clone()"
-OTHER = (
-    "torch.from_numpy(__import__('numpy').random.default_rng({seed}).integers("
-    "*task['values'], len(x), dtype='int32', endpoint=True)).to(x.device)"
-)
 
 
 def answer_marked(case: Case, solution: Path, scratch: Path) -> Observation:
-    """The scorer's own answer, in its frame, carries secret marks."""
+    """The scorer's own answer carries secret marks, as does what it is made from."""
     at = _places(case, "answer_marked")
-    text = _replaced(_marking(at), CALLED, "    y_torch = marked(reference(x))\n")
+    text = _replaced(_marking(at), SUMMED, f"marked({SUMMED})")
     return _marks_seen(case, solution, scratch, text, at)
 
 
@@ -148,11 +146,10 @@ def input_renewed(case: Case, solution: Path, scratch: Path) -> Observation:
     pairs: list[tuple[float, float]] = []
     try:
         while len(pairs) < PAIRS:
-            fresh = OTHER.format(seed=int.from_bytes(drawing(case, "input_renewed").bytes(8)))
-            found, earlier, new = _renewed(case, solution, scratch, fresh)
+            found, earlier, new = _renewed(case, solution, scratch, "fresh")
             if wrong := _old(found, earlier):
                 return wrong
-            old = _renewed(case, solution, scratch, SAME)[2].ms
+            old = _renewed(case, solution, scratch, "earlier")[2].ms
             if new.ms is None or old is None:
                 return Observation(Outcome.HELD, wanted, "right; how long it took is not known")
             pairs.append((old, new.ms))
@@ -175,11 +172,13 @@ def _dearer(pairs: list[tuple[float, float]]) -> bool:
 
 
 def _renewed(
-    case: Case, solution: Path, scratch: Path, fresh: str
+    case: Case, solution: Path, scratch: Path, content: str
 ) -> tuple[tuple[Input, Input] | None, Input, Stamps]:
     """Returns input and result of the timed call, what the input held earlier, and its time."""
     settings = load(case.profile)
-    text = _replaced(_scorer(), CLOCK_STARTS, RENEWED.format(fresh=fresh) + CLOCK_STARTS)
+    seed = int.from_bytes(drawing(case, "input_renewed").bytes(8))
+    renewed = RENEWED.format(seed=seed, content=content)
+    text = _replaced(_scorer(), CLOCK_STARTS, renewed + CLOCK_STARTS)
     text = _replaced(text, KEPT, f'{KEPT}    keep(output.with_suffix("{EARLIER}"), earlier)\n')
     with _rescored(case, solution, scratch, text) as (layer, stamps):
         found = timed(layer, settings)

@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from harness import sandbox
-from harness.classic import read_result
+from harness.classic import printed_scores, read_result
 from harness.errors import InvalidSolution
 from harness.files import read_beneath
 from harness.models import Score, Split
@@ -70,6 +70,7 @@ def classic(workspace: Path, protected: Path, profile: str) -> Score:
             "returncode": run.returncode,
             "marks": stamps.marks,
             "marked_ms": stamps.ms,
+            "printed_scores": printed_scores(run, FIGURES),
             **_judged(layer, settings),
         }
     if invalid:

@@ -1,5 +1,6 @@
 """The scorer's clock showed less time than went by outside its process."""
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -28,7 +29,7 @@ class ScorerClockWrong(ScoreRule):
     ## What it finds
     Scores whose interval, stamped by the kernel as its two marks left the process, is longer than
     what the scorer measured. It is proof where a valid sealed measurement falls short of the claim
-    as well, by much or with the stamps far apart.
+    as well, with the stamps far apart or both contradictions far beyond noise.
 
     ## Why it matters
     The scorer reads a clock that the solution can replace, in Python or below it. The stamps are
@@ -65,6 +66,10 @@ class ScorerClockWrong(ScoreRule):
             sealed(claimed=0.0, value=6.9, margin=3.0, reached=False),
         ),
         "never measured again, which proves less": Facts(scored(0.0, ms=1.0, marked_ms=640.0)),
+        "a clock that tells the time of entry": Facts(
+            scored(-4.47, ms=0.0114, marked_ms=2.26),
+            sealed(claimed=-4.47, value=1.19, margin=2.0, reached=False),
+        ),
         "half the time, which proves less": Facts(
             scored(2.3, ms=10.0, marked_ms=20.1),
             sealed(claimed=2.3, value=3.0, margin=0.4, reached=False),
@@ -110,7 +115,8 @@ class ScorerClockWrong(ScoreRule):
         if gap.marked_ms <= least + unit.thresholds["clock_slack_ms"]:
             return None
         short = (number(seen, "value") or 0.0) - (number(seen, "claimed") or 0.0)
-        far = short > unit.thresholds["tampering_factor"] * (number(seen, "margin") or 0.0)
+        beyond = unit.thresholds["stamped_factor"] * (number(seen, "margin") or 0.0)
+        far = min(short, math.log(gap.marked_ms / max(gap.ms, 1e-9))) > beyond
         return self.kind if wide or far else Kind.SUSPICION
 
     def missing(self, unit: Unit) -> str:
