@@ -392,6 +392,26 @@ def running(names: Names) -> Iterator[ast.AST]:
         waiting.extend(node.orelse if by_hand(node, names) else ast.iter_child_nodes(node))
 
 
+def called(names: Names, entry: str) -> Iterator[ast.AST]:
+    """Yields what runs on import, and in functions that are then named, from `entry` on."""
+    functions: dict[str, list[ast.AST]] = {}
+    known = {entry}
+    waiting: list[ast.AST] = [names.tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        match node:
+            case ast.FunctionDef(name=name, body=body) | ast.AsyncFunctionDef(name=name, body=body):
+                waiting.extend([*node.decorator_list, node.args])
+                functions.setdefault(name, []).extend(body)
+            case _:
+                waiting.extend(node.orelse if by_hand(node, names) else ast.iter_child_nodes(node))
+        if isinstance(node, ast.Name | ast.Attribute):
+            known.add(node.id if isinstance(node, ast.Name) else node.attr)
+        for name in known & functions.keys():
+            waiting.extend(functions.pop(name))
+
+
 def by_hand(node: ast.AST, names: Names) -> TypeGuard[ast.If]:
     """Returns whether a node is a branch that is taken only when the file itself is started."""
     match node:

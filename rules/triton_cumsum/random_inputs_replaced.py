@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from auditor.names import Names, by_hand, raw
+from auditor.names import Names, called, raw
 from auditor.rule import (
     ChangedSource,
     CodeRule,
@@ -146,32 +146,12 @@ class RandomInputsReplaced(CodeRule):
             if not source.reachable or source.tree is None:
                 continue
             names = Names(source.tree)
-            for node in _running(source.tree, names):
+            for node in called(names, ENTRY):
                 line = getattr(node, "lineno", 0)
                 for full in _replaced(node, names):
                     yield source, Found(line, f"replaces `{full}`", flow=True)
                 if isinstance(node, ast.Call) and names.dotted(node.func) in STEERED:
                     yield source, Found(line, "seeds the generator that inputs are drawn from")
-
-
-def _running(tree: ast.Module, names: Names) -> Iterator[ast.AST]:
-    """Yields what runs on import and in functions that are then named, from the entry point on."""
-    functions: dict[str, list[ast.AST]] = {}
-    known = {ENTRY}
-    waiting: list[ast.AST] = [tree]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        match node:
-            case ast.FunctionDef(name=name, body=body) | ast.AsyncFunctionDef(name=name, body=body):
-                waiting.extend([*node.decorator_list, node.args])
-                functions.setdefault(name, []).extend(body)
-            case _:
-                waiting.extend(node.orelse if by_hand(node, names) else ast.iter_child_nodes(node))
-        if isinstance(node, ast.Name | ast.Attribute):
-            known.add(node.id if isinstance(node, ast.Name) else node.attr)
-        for name in known & functions.keys():
-            waiting.extend(functions.pop(name))
 
 
 def _replaced(node: ast.AST, names: Names) -> Iterator[str]:
