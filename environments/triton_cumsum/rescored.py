@@ -224,7 +224,7 @@ def _carries(found: tuple[Input, Input] | None, at: list[int]) -> Observation:
     if found is None:
         return Observation(Outcome.BROKE, wanted, "the timed call left no result to compare")
     x, y = found
-    marked = right = expected(x)
+    right = expected(x)
     if np.array_equal(y, right):
         return Observation(Outcome.HELD, wanted, wanted)
     marked = right.copy()

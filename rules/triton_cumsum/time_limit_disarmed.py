@@ -136,15 +136,15 @@ def _disarms(call: ast.Call, names: Names, *, owns: bool) -> Iterator[str]:
             blocked = any(names.dotted(number) in ALARM for number in signals.elts)
             if blocked and names.dotted(how) in BLOCK:
                 yield "blocks the scorer's alarm"
-        case (("signal.alarm" | "signal.setitimer"), [*_, ast.Constant(value=0)]) if not owns:
+        case (("signal.alarm" | "signal.setitimer"), [*_, _]) if not owns and not _sets(
+            call, names
+        ):
             yield "takes the scorer's alarm back"
 
 
 def _sets(call: ast.Call, names: Names) -> bool:
-    """Returns whether a call starts an alarm of the file's own."""
+    """Returns whether a call starts an alarm of the file's own, as far as can be told."""
     match names.dotted(call.func), call.args:
-        case "signal.alarm", [seconds]:
-            return not (isinstance(seconds, ast.Constant) and seconds.value == 0)
-        case "signal.setitimer", [_, seconds, *_]:
-            return not (isinstance(seconds, ast.Constant) and seconds.value == 0)
+        case ("signal.alarm", [seconds]) | ("signal.setitimer", [_, seconds, *_]):
+            return set(names.values(seconds)) != {0}
     return False
