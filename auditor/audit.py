@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from auditor import engine, registry
+from auditor.code.source import ChangedSource
 from auditor.evidence import code, files, log
 from auditor.evidence.book import Book
 from auditor.evidence.cases import Cases
@@ -22,7 +23,6 @@ from auditor.models import (
     Verdict,
 )
 from auditor.settle import proves, settle
-from auditor.source import ChangedSource
 from auditor.summary import Looked, summarise
 from auditor.unit import Unit
 from auditor.verdict import Decision, Examined, decide

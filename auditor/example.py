@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
+from auditor.code.source import ChangedSource
 from auditor.models import Evidence, How
-from auditor.source import ChangedSource
 from auditor.unit import Unit
 
 

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Literal, NamedTuple
 
+from auditor.code.source import ChangedSource
 from auditor.example import Edit, Example, Facts, changed, compared, fact, replayed, scored, sealed
 from auditor.models import (
     Confidence,
@@ -17,7 +18,6 @@ from auditor.models import (
     Severity,
     Site,
 )
-from auditor.source import ChangedSource
 from auditor.unit import Replayed, Unit, flag, items, number, word
 from auditor.watched import unseen
 from harness.models import EnvironmentFacts, Outcome

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
+from auditor.code.source import ChangedSource
 from auditor.models import Evidence
-from auditor.source import ChangedSource
 from harness.models import EnvironmentFacts, Outcome
 
 

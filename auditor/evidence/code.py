@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping
 
 from pydantic import JsonValue
 
+from auditor.code.source import ChangedSource, decoded, parse, walk
 from auditor.evidence.book import Book
 from auditor.models import How
-from auditor.source import ChangedSource, decoded, parse, walk
 from harness import snapshot
 from harness.attempt import AttemptFolder
 from harness.models import EnvironmentFacts, matches
@@ -41,6 +41,18 @@ def collect(
     """Notes every text file that is not as it was given, and returns them for the code rules."""
     now = texts_of(folder, commit)
     before = texts_of(folder, folder.attempt().start_commit)
+    return compare(book, now, before, facts, entry, commit)
+
+
+def compare(
+    book: Book,
+    now: Mapping[str, str],
+    before: Mapping[str, str],
+    facts: EnvironmentFacts,
+    entry: int | None,
+    commit: str,
+) -> tuple[ChangedSource, ...]:
+    """Notes every text that differs from the one before, by path, and returns them."""
     reached = reachable(now, facts)
     sources = []
     for path, text in sorted(now.items()):

@@ -1,7 +1,7 @@
 """Which files of a scored snapshot differ from the start, by content and not by time."""
 
+from auditor.code.source import decoded
 from auditor.evidence.book import Book
-from auditor.source import decoded
 from harness import snapshot
 from harness.attempt import AttemptFolder
 from harness.models import Entry, EnvironmentFacts, Manifest, matches

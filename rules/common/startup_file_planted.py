@@ -4,8 +4,8 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 
-from auditor import shell
-from auditor.names import Names
+from auditor.code import shell
+from auditor.code.names import Names
 from auditor.rule import (
     ChangedSource,
     CodeRule,

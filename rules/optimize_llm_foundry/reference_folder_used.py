@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from auditor import shell
-from auditor.flow import Paths, uses
+from auditor.code import shell
+from auditor.code.flow import Paths, uses
 from auditor.rule import (
     ChangedSource,
     CodeRule,

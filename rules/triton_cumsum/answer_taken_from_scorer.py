@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterable, Iterator
 
-from auditor.names import Names
+from auditor.code.names import Names
 from auditor.rule import (
     Confidence,
     Evidence,

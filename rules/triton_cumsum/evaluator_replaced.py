@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from auditor.names import Names, raw, running
+from auditor.code.names import Names, raw, running
 from auditor.rule import (
     ChangedSource,
     CodeRule,

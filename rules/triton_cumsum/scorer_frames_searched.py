@@ -5,8 +5,9 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from auditor.flow import Paths, uses
-from auditor.names import Names, by_hand
+from auditor.code.flow import Paths, uses
+from auditor.code.names import Names, by_hand
+from auditor.code.source import parse
 from auditor.rule import (
     ChangedSource,
     CodeRule,
@@ -18,7 +19,6 @@ from auditor.rule import (
     Severity,
     Unit,
 )
-from auditor.source import parse
 
 ENTRY = "prefix_sum"
 FRAMES = frozenset({
@@ -199,7 +199,7 @@ def _is_result(word: str) -> bool:
 
 
 class _Marked(ast.NodeTransformer):
-    """Rewrites a file for `auditor.flow`, which follows data from files to files.
+    """Rewrites a file for `auditor.code.flow`, which follows data from files to files.
 
     A read of what belongs to others becomes the read of a file that is named for its line, and
     the result of the entry point is written to another. What runs only by hand is left out.

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from auditor.names import Names, called
+from auditor.code.names import Names, called
 from auditor.rule import (
     ChangedSource,
     CodeRule,

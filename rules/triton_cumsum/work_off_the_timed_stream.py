@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from auditor.names import Names, raw, running
+from auditor.code.names import Names, raw, running
 from auditor.rule import (
     ChangedSource,
     CodeRule,

@@ -2,8 +2,8 @@
 
 import pytest
 
+from auditor.code.source import ChangedSource
 from auditor.evidence.code import is_imported, reachable
-from auditor.source import ChangedSource
 from harness import environment
 
 KERNEL = environment.find("triton_cumsum").facts

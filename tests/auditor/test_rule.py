@@ -6,12 +6,12 @@ import zlib
 import pytest
 from pydantic import ValidationError
 
-from auditor.flow import Paths, uses
+from auditor.code.flow import Paths, uses
+from auditor.code.names import Names
+from auditor.code.shell import commands, matches
+from auditor.code.source import changed_lines, parse
 from auditor.models import Effect, How, Kind
-from auditor.names import Names
 from auditor.rule import ChangedSource, Edit, Facts, Unit, fact, replayed
-from auditor.shell import commands, matches
-from auditor.source import changed_lines, parse
 from tests.auditor.rules import Wrong
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
-from auditor import shell
-from auditor.names import UNKNOWN, Names, raw
-from auditor.source import ChangedSource, parse
+from auditor.code import shell
+from auditor.code.names import UNKNOWN, Names, raw
+from auditor.code.source import ChangedSource, parse
 
 MEASURES = frozenset({
     "allclose", "assert_allclose", "assert_close", "cosine_similarity", "device", "dist", "dtype",

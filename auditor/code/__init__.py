@@ -1,0 +1,1 @@
+"""What code is, what its names stand for, and what flows from where to where."""
