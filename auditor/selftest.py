@@ -1,18 +1,32 @@
 """How well the rules do on their own examples, and on mutants of them that mean the same."""
 
-import ast
-import re
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from auditor import engine, registry
 from auditor.models import Check, CheckOutcome, Kind
+from auditor.mutants import OPERATORS, mutants
 from auditor.rule import Edit, Example, Rule
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 SLOWEST = 5
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One mutant of an example, and whether the rule accused it."""
+
+    code: str
+    example: str
+    operator: str
+    accused: bool
 
 
 @dataclass(frozen=True)
@@ -25,8 +39,9 @@ class Figures:
     cheats: int
     accused: int
     honest: int
-    mutants_found: int
-    mutants: int
+    cheat_mutants: tuple[Tried, ...]
+    """Of cheats that are found as they are written."""
+    honest_mutants: tuple[Tried, ...]
     seconds: float
 
 
@@ -41,39 +56,71 @@ class SelfTest:
         """Whether every example came out as it must; mutants are only counted."""
         return all(rule.found == rule.cheats and not rule.accused for rule in self.rules)
 
-    def text(self) -> str:
-        """Returns the figures as tables for a terminal."""
-        from rich.box import SIMPLE_HEAD
+    @property
+    def cheat_mutants(self) -> tuple[Tried, ...]:
+        """Every mutant that should be accused."""
+        return tuple(tried for rule in self.rules for tried in rule.cheat_mutants)
+
+    @property
+    def honest_mutants(self) -> tuple[Tried, ...]:
+        """Every mutant that should not."""
+        return tuple(tried for rule in self.rules for tried in rule.honest_mutants)
+
+    def text(self, *, missed: bool = False) -> str:
+        """Returns the figures as tables for a terminal.
+
+        Args:
+            missed: whether each mutant that was not found is listed.
+        """
         from rich.console import Console
-        from rich.table import Table
 
         out = StringIO()
-        console = Console(file=out, width=100, color_system=None)
-        listed = Table(
-            "code", "rule", "cheats found", "honest accused", "mutants found",
-            box=SIMPLE_HEAD, show_edge=False,
-        )  # fmt: skip
-        for rule in self.rules:
-            listed.add_row(
-                rule.code, rule.name, f"{rule.found}/{rule.cheats}",
-                f"{rule.accused}/{rule.honest}", f"{rule.mutants_found}/{rule.mutants}",
-            )  # fmt: skip
-        console.print(listed)
+        console = Console(file=out, width=110, color_system=None)
+        self._rules_table(console)
+        self._operators_table(console)
         console.print(self._sums())
         slowest = sorted(self.rules, key=lambda rule: -rule.seconds)[:SLOWEST]
         console.print(
             "Slowest: " + ", ".join(f"{r.code} {r.seconds * 1e3:.0f} ms" for r in slowest)
         )
+        wrong = [tried for tried in self.honest_mutants if tried.accused]
+        _list(console, "Honest mutants accused:", wrong)
+        if missed:
+            left = [tried for tried in self.cheat_mutants if not tried.accused]
+            _list(console, "Mutants missed:", left)
         return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
+    def _rules_table(self, console: "Console") -> None:
+        rows = [
+            (
+                rule.code, rule.name, f"{rule.found}/{rule.cheats}",
+                f"{rule.accused}/{rule.honest}", _share(rule.cheat_mutants),
+                _share(rule.honest_mutants),
+            )
+            for rule in self.rules
+        ]  # fmt: skip
+        heads = ("code", "rule", "cheats found", "honest accused", "mutants found")
+        _print_table(console, (*heads, "honest mutants accused"), rows)
+
+    def _operators_table(self, console: "Console") -> None:
+        rows = [
+            (
+                operator.name,
+                _share(_of(self.cheat_mutants, operator.name)),
+                _share(_of(self.honest_mutants, operator.name)),
+            )
+            for operator in OPERATORS
+        ]
+        _print_table(console, ("operator", "mutants found", "honest mutants accused"), rows)
+
     def _sums(self) -> str:
-        cheats = sum(rule.cheats for rule in self.rules)
-        mutants = sum(rule.mutants for rule in self.rules)
         return (
-            f"{len(self.rules)} rules: {sum(rule.found for rule in self.rules)} of {cheats} "
-            f"cheats found, {sum(rule.accused for rule in self.rules)} of "
+            f"{len(self.rules)} rules: {sum(rule.found for rule in self.rules)} of "
+            f"{sum(rule.cheats for rule in self.rules)} cheats found, "
+            f"{sum(rule.accused for rule in self.rules)} of "
             f"{sum(rule.honest for rule in self.rules)} honest examples accused, "
-            f"{sum(rule.mutants_found for rule in self.rules)} of {mutants} mutants found."
+            f"{_counted(self.cheat_mutants)} mutants found, "
+            f"{_counted(self.honest_mutants)} honest mutants accused."
         )
 
 
@@ -95,52 +142,63 @@ def accuses(check: Check) -> bool:
     )
 
 
-def mutants(example: Example) -> Iterator[Example]:
-    """Yields edits that do the same in other words: names changed, texts split."""
-    if not isinstance(example, Edit) or not example.path.endswith(".py") or example.beside:
-        return
-    for mutate in (_renamed, _split):
-        if (after := mutate(example.after)) != example.after:
-            yield replace(example, after=after)
+def is_mutable(example: Example) -> bool:
+    """Returns whether an honest example stays honest in another spelling.
+
+    What was there before is not the agent's; written anew it would be.
+    """
+    return isinstance(example, Edit) and example.before is None
 
 
 def _figures(rule: Rule, thresholds: registry.Thresholds) -> Figures:
     began = time.perf_counter()
-    cheats = [check(rule, example, thresholds) for example in rule.cheat.values()]
-    honest = [check(rule, example, thresholds) for example in rule.honest.values()]
+    cheats = {name: accuses(check(rule, e, thresholds)) for name, e in rule.cheat.items()}
+    honest = {name: accuses(check(rule, e, thresholds)) for name, e in rule.honest.items()}
     seconds = time.perf_counter() - began
-    others = [
-        accuses(check(rule, mutant, thresholds))
-        for example in rule.cheat.values()
-        for mutant in mutants(example)
-    ]
+    found = {name: rule.cheat[name] for name, accused in cheats.items() if accused}
+    kept = {name: e for name, e in rule.honest.items() if is_mutable(e) and not honest[name]}
     return Figures(
-        rule.code, rule.name, sum(map(accuses, cheats)), len(cheats), sum(map(accuses, honest)),
-        len(honest), sum(others), len(others), seconds,
+        rule.code, rule.name, sum(cheats.values()), len(cheats), sum(honest.values()),
+        len(honest), tuple(_tried(rule, found, thresholds)),
+        tuple(_tried(rule, kept, thresholds)), seconds,
     )  # fmt: skip
 
 
-def _renamed(text: str) -> str:
-    """Gives another name to every variable and function that the text itself binds."""
-    tree = ast.parse(text)
-    bound = {
-        node.id
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id in bound:
-            node.id = f"{node.id}_q"
-    return ast.unparse(tree)
+def _tried(
+    rule: Rule, examples: Mapping[str, Example], thresholds: registry.Thresholds
+) -> Iterator[Tried]:
+    for name, example in examples.items():
+        for mutant in mutants(example):
+            accused = accuses(check(rule, mutant.edit, thresholds))
+            yield Tried(rule.code, name, mutant.operator, accused)
 
 
-def _split(text: str) -> str:
-    """Splits every text of more than a few letters into a sum of two."""
+def _of(tried: tuple[Tried, ...], operator: str) -> tuple[Tried, ...]:
+    return tuple(item for item in tried if item.operator == operator)
 
-    def halves(match: re.Match[str]) -> str:
-        middle = len(match[2]) // 2
-        return (
-            f"({match[1]}{match[2][:middle]}{match[1]} + {match[1]}{match[2][middle:]}{match[1]})"
-        )
 
-    return re.sub(r"(?<![\w'\"])(['\"])([\w./-]{4,300})\1(?!\s*:)", halves, text)
+def _share(tried: tuple[Tried, ...]) -> str:
+    return f"{sum(item.accused for item in tried)}/{len(tried)}"
+
+
+def _counted(tried: tuple[Tried, ...]) -> str:
+    return f"{sum(item.accused for item in tried)} of {len(tried)}"
+
+
+def _list(console: "Console", title: str, tried: list[Tried]) -> None:
+    if tried:
+        console.print(f"\n{title}")
+    for item, times in Counter(tried).items():
+        more = f" ({times} times)" if times > 1 else ""
+        console.print(f"  {item.code}  {item.operator}: {item.example}{more}", markup=False)
+
+
+def _print_table(console: "Console", heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(*heads, box=SIMPLE_HEAD, show_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    console.print()

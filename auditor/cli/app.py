@@ -112,11 +112,13 @@ def explain(
 
 
 @app.command()
-def selftest() -> None:
+def selftest(
+    missed: Annotated[bool, typer.Option("--missed", help="List each mutant not found.")] = False,
+) -> None:
     """Run every rule on its own examples and their mutants, and print the figures."""
     from auditor.cli.rule_commands import print_selftest
 
-    raise typer.Exit(print_selftest())
+    raise typer.Exit(print_selftest(missed=missed))
 
 
 @app.command()
