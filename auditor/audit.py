@@ -45,6 +45,8 @@ class Options:
     rules_root: Path
     environment: Environment | None = None
     """Where scorer and interventions come from; the one it was made at when None."""
+    common: bool = False
+    """Apply the common rules alone, whatever the environment."""
     replay: Literal["auto", "always", "never"] = "auto"
     budget_s: float | None = None
 
@@ -105,8 +107,8 @@ class _Examination:
         self._path, self._folder, self._attempt = path, folder, attempt
         self._environment, self._verification = environment, verification
         self._book = Book()
-        self._rules = registry.load(
-            self._options.rules_root, environment.name, environment.root / "rules"
+        self._rules = registry.of(
+            self._options.rules_root, None if self._options.common else environment
         )
         self._lines = folder.score_log().lines
         self._sources: dict[int, tuple[ChangedSource, ...]] = {}
@@ -216,6 +218,7 @@ class _Examination:
             path=str(self._path),
             attempt=self._attempt,
             environment=self._environment,
+            judged_as=registry.COMMON if self._options.common else self._environment.name,
             rules=self._rules,
             verification=self._verification,
             lines=self._lines,

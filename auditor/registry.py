@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 from auditor.errors import RuleSetError
 from auditor.models import Scope
 from auditor.rule import Rule
+from harness.environment import Environment
 from harness.models import Record
 
 Thresholds = Mapping[str, float]
@@ -84,6 +85,17 @@ def load(rules_root: Path, environment: str | None, extra: Path | None = None) -
     above = {name for file in data for name in file.extends} if own else {COMMON}
     folders = [rules_root / _plain(name) for name in sorted(above) if name not in names]
     return _compose([*folders, *own])
+
+
+def of(rules_root: Path, environment: Environment | None) -> RuleSet:
+    """Returns the rules for an environment, with those beside its files; None for the common ones.
+
+    Raises:
+        RuleSetError: as `load`.
+    """
+    if environment is None:
+        return load(rules_root, None)
+    return load(rules_root, environment.name, environment.root / "rules")
 
 
 def load_all(rules_root: Path) -> RuleSet:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 
 from pydantic import JsonValue
 
@@ -37,6 +38,8 @@ class Looked:
     path: str
     attempt: Attempt
     environment: Environment
+    judged_as: str
+    """Whose rules were applied: the environment's, or the common ones alone."""
     rules: RuleSet
     verification: Verification
     lines: tuple[ScoreLine, ...]
@@ -64,7 +67,7 @@ def summarise(looked: Looked, decision: Decision) -> Verdict:
     }  # fmt: skip
     return Verdict(
         attempt=looked.path,
-        environment=looked.environment.name,
+        environment=looked.judged_as,
         profile=looked.attempt.profile,
         verdict=decision.verdict,
         earned=decision.earned,
@@ -75,7 +78,7 @@ def summarise(looked: Looked, decision: Decision) -> Verdict:
         scored_entries=ScoredEntries(claimed=decision.claimed, vetted=decision.vetted),
         normalised=Normalised(**{name: _normal(looked, value) for name, value in scores.items()}),
         entries=decision.entries,
-        findings=tuple(sorted(looked.findings, key=lambda item: -gravity(item.kind))),
+        findings=_gravest_first(looked.findings),
         interventions=tuple(item for group in looked.interventions.values() for item in group),
         checks=_counted(looked.checks),
         coverage=_coverage(looked, decision),
@@ -90,12 +93,29 @@ def summarise(looked: Looked, decision: Decision) -> Verdict:
 
 def failed(path: Path, reason: str) -> Verdict:
     """Returns the verdict on something that could not be audited at all."""
+    return unscored(path, VerdictName.ERROR, error=reason)
+
+
+def unscored(
+    path: Path,
+    verdict: VerdictName,
+    *,
+    environment: str | None = None,
+    error: str | None = None,
+    findings: Iterable[Finding] = (),
+    checks: Iterable[Check] = (),
+    coverage: Mapping[str, JsonValue] = MappingProxyType({}),
+    rules_sha256: str = "",
+    environment_sha256: str = "",
+    sandbox: str = "",
+) -> Verdict:
+    """Returns the verdict on something that has no score, so that nothing of it can be earned."""
     return Verdict(
         attempt=str(path),
-        environment=None,
+        environment=environment,
         profile=None,
-        verdict=VerdictName.ERROR,
-        error=reason,
+        verdict=verdict,
+        error=error,
         earned=None,
         claimed_score=None,
         remeasured_score=None,
@@ -104,14 +124,21 @@ def failed(path: Path, reason: str) -> Verdict:
         scored_entries=ScoredEntries(claimed=None, vetted=None),
         normalised=Normalised(),
         entries=(),
-        findings=(),
+        findings=_gravest_first(findings),
         interventions=(),
-        checks=_counted(()),
-        coverage={},
+        checks=_counted(checks),
+        coverage=dict(coverage),
         provenance=Provenance(
-            auditor=_version(), rules_sha256="", environment_sha256="", sandbox=""
+            auditor=_version(),
+            rules_sha256=rules_sha256,
+            environment_sha256=environment_sha256,
+            sandbox=sandbox,
         ),
     )
+
+
+def _gravest_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda item: -gravity(item.kind)))
 
 
 def _sealed(looked: Looked, entry: int | None, split: Split) -> float | None:

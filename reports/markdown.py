@@ -57,7 +57,7 @@ def _lines(verdict: Verdict) -> Iterator[str]:
     yield ""
     yield marked(
         f"Made by {made.auditor}; rules {made.rules_sha256[:16]}, environment "
-        f"{made.environment_sha256[:16]}; sandbox: {made.sandbox}"
+        f"{made.environment_sha256[:16] or 'none'}; sandbox: {made.sandbox}"
     )
 
 

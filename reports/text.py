@@ -44,8 +44,9 @@ def render(verdict: Verdict, *, colour: bool = False) -> str:
         emoji=False,
         markup=False,
     )
-    where = f" ({plain(verdict.environment)}, {plain(verdict.profile)})"
-    console.print(Text(plain(verdict.attempt), "bold") + (where if verdict.environment else ""))
+    judged = [plain(word) for word in (verdict.environment, verdict.profile) if word]
+    where = f" ({', '.join(judged)})" if judged else ""
+    console.print(Text(plain(verdict.attempt), "bold") + where)
     console.print(Text(plain(headline(verdict)), COLOURS[verdict.verdict]))
     if verdict.verdict is not VerdictName.ERROR:
         for title, body in _sections(verdict):
@@ -135,7 +136,7 @@ def _provenance(verdict: Verdict) -> Padding:
     return Padding(
         Text(
             f"{plain(made.auditor)}; rules {made.rules_sha256[:16]}; "
-            f"environment {made.environment_sha256[:16]}; sandbox: {plain(made.sandbox)}",
+            f"environment {made.environment_sha256[:16] or 'none'}; sandbox: {plain(made.sandbox)}",
             "dim",
         ),
         (0, 0, 0, 2),

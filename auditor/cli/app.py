@@ -51,13 +51,20 @@ def main() -> None:
 
 @app.command()
 def audit(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Attempt folders.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH", help="Attempts; with --environment any.")
+    ],
     environment: Annotated[
         str | None,
         typer.Option(
             metavar="ENV",
-            help="A name, or a path to a folder; else the one each attempt was made at.",
+            help="A name, a path to a folder, or `common` for the common rules alone; else the "
+            "one each attempt was made at.",
         ),
+    ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="What a plain folder was before; else all is new."),
     ] = None,
     replay: Annotated[Replay, typer.Option(help="What may be executed again.")] = Replay.AUTO,
     budget: Annotated[
@@ -71,10 +78,15 @@ def audit(
         FailOn, typer.Option(help="Exit with 1 from this verdict on.")
     ] = FailOn.SUSPECT,
     unsafe: Annotated[
-        bool, typer.Option("--unsafe", help="Replay without a sandbox; the verdict says so.")
+        bool,
+        typer.Option(
+            "--unsafe", metavar=" ", help="Replay without a sandbox; the verdict says so."
+        ),
     ] = False,
 ) -> None:
     """Audit attempts: collect evidence, execute again, apply rules, decide.
+
+    With --environment it takes any folder, repository or file, of which nothing is executed.
 
     Exit codes: 0 clean or below --fail-on, 1 found, 2 usage or infrastructure, 3 inconclusive.
     """
@@ -83,6 +95,7 @@ def audit(
     request = Request(
         paths=tuple(paths), environment=environment, replay=replay.value, budget=budget,
         format=format.value, output=output, fail_on=fail_on.value, unsafe=unsafe,
+        start=start,
     )  # fmt: skip
     raise typer.Exit(run(request))
 

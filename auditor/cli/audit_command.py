@@ -1,26 +1,32 @@
-"""`auditor audit`: many attempts in, one verdict each out; one that fails harms no other."""
+"""`auditor audit`: many paths in, one verdict each out; one that fails harms no other."""
 
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 import typer
 from pydantic import BaseModel
 
 from auditor.audit import Audit, Auditor, Options
+from auditor.cli.pool import Pool
 from auditor.cli.progress import Progress
 from auditor.cli.rule_commands import RULES
 from auditor.engine import described
 from auditor.errors import AuditError
 from auditor.models import Verdict, VerdictName
+from auditor.plain import PlainAuditor
+from auditor.registry import COMMON
 from auditor.summary import failed
 from harness import environment as environments
 from harness import origin, sandbox
 from harness.cli.refusal import lines
+from harness.environment import Environment
 from harness.errors import HarnessError, UsageError, unusable
 from harness.files import write_atomic
 from reports import json_lines, markdown, text
@@ -29,6 +35,10 @@ RENDERERS = {"json": json_lines.render, "md": markdown.render, "text": text.rend
 SUFFIXES = {"json": "json", "md": "md", "text": "txt"}
 GRAVITY = (2, 1, 3, 0)
 """Exit codes of several paths, gravest first."""
+FEW = 3
+"""Trees that are audited sooner than further processes have started."""
+SIGNS = ("history.git", "scores.jsonl", "scores.head.json")
+"""What tells an attempt of ours, however damaged, from a folder with a file of that name."""
 ORDER = (VerdictName.SUSPECT, VerdictName.VIOLATION, VerdictName.CHEATING)
 
 
@@ -44,31 +54,55 @@ class Request:
     output: Path | None
     fail_on: str
     unsafe: bool
+    start: Path | None = None
+
+    @property
+    def common(self) -> bool:
+        """Whether the common rules are applied alone."""
+        return self.environment == COMMON
+
+    @property
+    def chosen(self) -> Environment | None:
+        """The environment that was named; None where none was, or the common rules alone.
+
+        Raises:
+            UsageError: there is no such environment.
+        """
+        if self.environment is None or self.common:
+            return None
+        return environments.find(self.environment)
+
+
+class Told(NamedTuple):
+    """What became of one path, ready to be printed."""
+
+    verdict: str
+    code: int
+    warnings: tuple[str, ...]
 
 
 def run(request: Request) -> int:
     """Audits every path, prints the verdicts and returns the exit code."""
     _require_own_names(request)
+    _require_start(request)
+    replay = "never" if request.common else request.replay
     options = Options(
         rules_root=RULES,
-        environment=None if request.environment is None else environments.find(request.environment),
-        replay=cast(Literal["auto", "always", "never"], request.replay),
+        environment=request.chosen,
+        common=request.common,
+        replay=cast(Literal["auto", "always", "never"], replay),
         budget_s=None if request.budget is None else seconds(request.budget),
     )
     sandbox.allow_unsafe(request.unsafe)
-    if request.replay != "never":
+    if replay != "never" and not all(_is_plain(path, request) for path in request.paths):
         sandbox.require()
-    codes = []
+    codes = set()
     with Progress(len(request.paths)) as progress:
-        auditor = Auditor(options, origin.find, progress.say)
-        try:
-            for path in request.paths:
-                progress.start(path)
-                verdict = _one(auditor, path, request, progress)
-                codes.append(exit_code(verdict, request.fail_on))
-                typer.echo(RENDERERS[request.format](verdict))
-        finally:
-            auditor.close()
+        for told in _audited(request, options, progress):
+            for warning in told.warnings:
+                progress.warn(warning)
+            codes.add(told.code)
+            typer.echo(told.verdict)
     return next(code for code in GRAVITY if code in codes)
 
 
@@ -95,28 +129,105 @@ def seconds(text: str) -> float:
     return float(found[1]) * {"s": 1, "m": 60, "h": 3600, None: 1}[found[2]]
 
 
-def _one(auditor: Auditor, path: Path, request: Request, progress: Progress) -> Verdict:
-    """Audits one path; whatever goes wrong with it becomes its verdict, and harms no other."""
+@dataclass
+class Plain:
+    """The audit of plain trees as a job for another process, which loads the rules once."""
+
+    request: Request
+
+    def __call__(self, path: Path) -> Told:
+        """Audits one tree."""
+        return _one(self._auditor.audit, path, self.request)
+
+    @cached_property
+    def _auditor(self) -> PlainAuditor:
+        return PlainAuditor(RULES, self.request.chosen, self.request.start)
+
+    def lost(self, path: Path) -> Told:
+        """What is said of a path whose process died."""
+        hint = "It may need more memory than there is; audit a part of it."
+        error = AuditError("The process that audited it came to an end.", hint=hint)
+        return _failed(path, error, self.request)
+
+
+def _audited(request: Request, options: Options, progress: Progress) -> Iterator[Told]:
+    """Audits in the order given; attempts one by one and alone, since they are timed."""
+    auditor = Auditor(options, origin.find, progress.say)
     try:
-        found = auditor.audit(path)
-        _keep(path / "audit", found, progress)
-        if request.output:
-            _keep(request.output / _name(path), found, progress)
-        return found.verdict
+        for plain, group in groupby(request.paths, lambda path: _is_plain(path, request)):
+            if plain:
+                yield from _plain_ones(list(group), request, progress)
+                continue
+            for path in group:
+                progress.start(path)
+                yield _one(lambda path: _attempt(auditor, path, request), path, request, path)
+    finally:
+        auditor.close()
+
+
+def _plain_ones(paths: Sequence[Path], request: Request, progress: Progress) -> Iterator[Told]:
+    job = Plain(request)
+    if len(paths) <= FEW:
+        for path in paths:
+            progress.start(path)
+            yield job(path)
+        return
+    with Pool(job, job.lost) as pool:
+        results = pool.run(paths)
+        for path in paths:
+            progress.start(path)
+            yield next(results)
+
+
+def _is_plain(path: Path, request: Request) -> bool:
+    """Whether a path is to be read as a tree: it is no attempt, and a person said what applies."""
+    if request.environment is None:
+        return False
+    is_attempt = os.path.lexists(path / "attempt.json")
+    return not (is_attempt and any(os.path.lexists(path / sign) for sign in SIGNS))
+
+
+def _attempt(auditor: Auditor, path: Path, request: Request) -> Audit:
+    if path.exists() and not os.path.lexists(path / "attempt.json"):
+        raise UsageError(
+            f"{path} is not an attempt: it has no file attempt.json.",
+            hint="Say `--environment common`, or the environment it was made at, to audit any "
+            "folder or file; or make an attempt with `harness new ENV DIR`.",
+        )
+    if request.start is not None:
+        raise UsageError(
+            f"{path} is an attempt, which holds its own start.", hint="Audit it without --start."
+        )
+    return auditor.audit(path)
+
+
+def _one(
+    audit: Callable[[Path], Audit], path: Path, request: Request, attempt: Path | None = None
+) -> Told:
+    """Audits one path; whatever goes wrong with it becomes its verdict, and harms no other."""
+    places = [attempt / "audit"] if attempt else []
+    places += [request.output / _name(path)] if request.output else []
+    try:
+        found = audit(path)
+        warnings = [warning for place in places for warning in _keep(place, found)]
+        return _told(found.verdict, request, warnings)
     except HarnessError as error:
-        return _failed(path, error, progress)
+        return _failed(path, error, request)
     except OSError as error:
-        return _failed(path, unusable(error), progress)
+        return _failed(path, unusable(error), request)
     except Exception as error:
         hint = "This is a fault of the auditor or the environment, not of the attempt: report it."
         broken = AuditError(f"The audit broke off: {described(error)}.", hint=hint)
-        return _failed(path, broken, progress)
+        return _failed(path, broken, request)
 
 
-def _failed(path: Path, error: HarnessError, progress: Progress) -> Verdict:
-    for line in lines(error):
-        progress.warn(line)
-    return failed(path, " ".join(lines(error)))
+def _told(verdict: Verdict, request: Request, warnings: Iterable[str]) -> Told:
+    code = exit_code(verdict, request.fail_on)
+    return Told(RENDERERS[request.format](verdict), code, tuple(warnings))
+
+
+def _failed(path: Path, error: HarnessError, request: Request) -> Told:
+    return _told(failed(path, " ".join(lines(error))), request, lines(error))
 
 
 def _require_own_names(request: Request) -> None:
@@ -129,12 +240,28 @@ def _require_own_names(request: Request) -> None:
         )
 
 
+def _require_start(request: Request) -> None:
+    if request.start is None:
+        return
+    if request.environment is None:
+        raise UsageError(
+            "--start belongs to plain folders and files; an attempt holds its own.",
+            hint="Say `--environment common`, or the environment it was made at.",
+        )
+    if not (request.start.is_dir() or request.start.is_file()):
+        what = "is neither a folder nor a file" if request.start.exists() else "does not exist"
+        raise UsageError(
+            f"The start {request.start} {what}.",
+            hint="Name what the agent was given, a folder or a file.",
+        )
+
+
 def _name(path: Path) -> str:
     return os.path.basename(os.path.abspath(path)) or "root"  # a link keeps its own name
 
 
-def _keep(folder: Path, found: Audit, progress: Progress) -> None:
-    """Writes evidence, checks, verdict and reports; a read-only place is a warning."""
+def _keep(folder: Path, found: Audit) -> Iterator[str]:
+    """Writes evidence, checks, verdict and reports; yields a warning where that cannot be."""
     contents = {
         "evidence.jsonl": _lines(found.evidence),
         "checks.jsonl": _lines(found.checks),
@@ -149,7 +276,7 @@ def _keep(folder: Path, found: Audit, progress: Progress) -> None:
         for name, content in contents.items():
             write_atomic(folder / name, content.rstrip("\n").encode("utf-8", "replace") + b"\n")
     except OSError as error:
-        progress.warn(f"The audit could not be written to {folder}: {error}")
+        yield f"The audit could not be written to {folder}: {error}"
 
 
 def _lines(records: Iterable[BaseModel]) -> str:

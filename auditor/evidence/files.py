@@ -1,5 +1,7 @@
 """Which files of a scored snapshot differ from the start, by content and not by time."""
 
+from collections.abc import Collection, Mapping, Sequence
+
 from auditor.code.source import decoded
 from auditor.evidence.book import Book
 from harness import snapshot
@@ -16,8 +18,27 @@ def collect(
     """Notes every file, folder and link of the snapshot that is not as it was given."""
     start = _by_path(snapshot.manifest(folder, folder.attempt().start_commit))
     now = _by_path(snapshot.manifest(folder, commit))
-    changed = [path for path in sorted({*start, *now}) if not _same(start.get(path), now.get(path))]
+    changed = differing(start, now)
     texts = _texts(folder, commit, {path for path in changed[:CAP] if path in now})
+    note(book, start, now, changed, texts, facts, entry, commit)
+
+
+def differing(start: Mapping[str, Entry], now: Mapping[str, Entry]) -> list[str]:
+    """Returns the paths that are not as they were; what was not read counts as changed."""
+    return [path for path in sorted({*start, *now}) if not _same(start.get(path), now.get(path))]
+
+
+def note(
+    book: Book,
+    start: Mapping[str, Entry],
+    now: Mapping[str, Entry],
+    changed: Sequence[str],
+    texts: Collection[str],
+    facts: EnvironmentFacts,
+    entry: int | None,
+    commit: str,
+) -> None:
+    """Notes what became of each changed path, of which `texts` hold nothing but text."""
     for path in changed[:CAP]:
         described = _described(start.get(path), now.get(path))
         role = {**_role(path, facts), "text": path in texts}
@@ -48,6 +69,8 @@ def _by_path(manifest: Manifest) -> dict[str, Entry]:
 def _same(before: Entry | None, after: Entry | None) -> bool:
     if before is None or after is None:
         return before is after
+    if before.type == "file" and not before.sha256:
+        return False
     return (before.type, before.sha256, before.target, before.mode & 0o111) == (
         after.type, after.sha256, after.target, after.mode & 0o111,
     )  # fmt: skip

@@ -1,0 +1,215 @@
+"""Audits what no harness of ours made: a folder, a repository, a file. Nothing in it is executed.
+
+The whole tree is one unit, to which every rule is applied. There is no score, so there is nothing
+to earn: the verdict rests on what was found, and says what could not be looked at.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+from auditor import engine, registry, tree
+from auditor.audit import Audit
+from auditor.code.source import ChangedSource
+from auditor.evidence import code, files
+from auditor.evidence.book import Book
+from auditor.models import Check, Finding, Scope, Verdict, VerdictName
+from auditor.settle import settle
+from auditor.summary import unscored
+from auditor.tree import Tree
+from auditor.unit import Unit
+from auditor.verdict import decide, worst
+from harness.environment import Environment
+from harness.models import EnvironmentFacts, WorkspaceFacts, matches
+
+NAMED = 20
+"""Paths that a gap lists; the others are counted."""
+ALWAYS = (
+    "there is no score log: nothing was claimed, and nothing was measured",
+    "nothing was executed",
+)
+NO_START = "no start was given: every file counts as added"
+
+
+class PlainAuditor:
+    """Audits trees one after another by the same rules, each against the same start."""
+
+    def __init__(
+        self, rules_root: Path, environment: Environment | None = None, start: Path | None = None
+    ) -> None:
+        """Loads the rules.
+
+        Args:
+            rules_root: the folder that holds `common/` and a folder per environment.
+            environment: whose rules and facts apply; None for the common rules alone.
+            start: what the agent was given; everything counts as added when None.
+        """
+        self._environment = environment
+        self._rules = registry.of(rules_root, environment)
+        self._start_path = start
+
+    def audit(self, path: Path) -> Audit:
+        """Audits the folder or file in `path`; nothing in it is changed.
+
+        Raises:
+            UsageError: it cannot be read at all.
+        """
+        now = tree.read(path)
+        before = self._before(now)
+        changed = files.differing(before.entries, now.entries)
+        facts = self._facts(now, changed)
+        book = Book()
+        _note(book, now)
+        files.note(book, before.entries, now.entries, changed, now.texts.keys(), facts, None, "")
+        sources = code.compare(book, now.texts, before.texts, facts, None, "")
+        unit = Unit(
+            entry=None,
+            evidence=book.all(),
+            sources=sources,
+            thresholds=self._rules.thresholds,
+            facts=self._environment.facts if self._environment else None,
+        )
+        checks = [
+            engine.check_one(rule, unit) for rule in self._rules if rule.scope is not Scope.SET
+        ]
+        verdict = self._verdict(path, now, sources, checks)
+        return Audit(verdict, book.all(), tuple(checks))
+
+    @cached_property
+    def _start(self) -> Tree | None:
+        return None if self._start_path is None else tree.read(self._start_path)
+
+    def _before(self, now: Tree) -> Tree:
+        """What is not the agent's: the start, or what the task protects where there is none."""
+        start = self._start
+        if start is None:
+            given = self._protected()
+            return now.only({name for name in now.entries if matches(name, given)})
+        return _renamed(start, next(iter(now.entries))) if now.single and start.single else start
+
+    def _protected(self) -> tuple[str, ...]:
+        if self._environment is None:
+            return ()
+        rules = self._environment.facts.workspace
+        return (*rules.protected, *rules.answers)
+
+    def _facts(self, now: Tree, changed: Sequence[str]) -> EnvironmentFacts:
+        if self._environment is not None:
+            return self._environment.facts
+        return _anywhere(
+            name for name in changed if name in now.texts and (now.single or not is_test(name))
+        )
+
+    def _verdict(
+        self, path: Path, now: Tree, sources: Iterable[ChangedSource], checks: Sequence[Check]
+    ) -> Verdict:
+        unknown = self._environment is None and not now.single
+        raw = [finding for check in checks for finding in check.findings]
+        findings = settle(map(_without_flow, raw) if unknown else raw, [])
+        required = {code: Scope.ATTEMPT for code in self._rules.required}  # the tree is one unit
+        decision = decide([], findings, checks, required=required)
+        read = VerdictName.CLEAN if now.whole else VerdictName.INCONCLUSIVE
+        gaps = [*decision.gaps, *ALWAYS, *self._unknown(unknown), *_gaps(now, sources)]
+        return unscored(
+            path,
+            worst([decision.verdict, read]),
+            environment=self._environment.name if self._environment else registry.COMMON,
+            findings=findings,
+            checks=checks,
+            coverage={
+                "replay": "never",
+                "entries_replayed": [],
+                "entries_not_replayed": [],
+                "interventions_not_run": [],
+                "environment_changed": False,
+                "gaps": list(gaps),
+            },
+            rules_sha256=self._rules.sha256,
+            environment_sha256=self._environment.sha256 if self._environment else "",
+            sandbox="not used: nothing was executed",
+        )
+
+    def _unknown(self, no_entry_point: bool) -> Iterator[str]:
+        if self._start_path is None:
+            protected = "; what the task protects is taken as it was given"
+            yield NO_START + (protected if self._environment else "")
+        if no_entry_point:
+            yield (
+                "no entry point is known: every file but tests is taken to run, "
+                "and what is read in code remains a suspicion"
+            )
+
+
+def is_test(path: str) -> bool:
+    """Returns whether a file is a test by its name or by the folders it lies in."""
+    *folders, name = path.split("/")
+    stem = name.partition(".")[0]
+    return (
+        stem.startswith("test_")
+        or stem.endswith("_test")
+        or not {"test", "tests"}.isdisjoint(folders)
+    )
+
+
+def _anywhere(entrypoints: Iterable[str]) -> EnvironmentFacts:
+    """The facts of a place of which nothing is known but what may run."""
+    return EnvironmentFacts(
+        title="any folder",
+        kind="program",
+        metric="",
+        direction="higher",
+        workspace=WorkspaceFacts(
+            editable=("*",), protected=(), outputs=(), entrypoints=tuple(entrypoints)
+        ),
+        profile={},
+    )
+
+
+def _without_flow(finding: Finding) -> Finding:
+    """Nobody knows what is called here, so no path to a score was followed."""
+    return finding.model_copy(update={"flow": False})
+
+
+def _renamed(start: Tree, name: str) -> Tree:
+    """A file is compared with a file, whatever the two are called."""
+    (entry,) = start.entries.values()
+    texts = dict(zip([name], start.texts.values(), strict=False))
+    return replace(start, entries={name: entry.model_copy(update={"path": name})}, texts=texts)
+
+
+def _note(book: Book, read: Tree) -> None:
+    book.add(
+        "tree_read",
+        {
+            "entries": len(read.entries),
+            "texts": len(read.texts),
+            "repositories": list(read.repositories[: files.CAP]),
+            "special": list(read.special[: files.CAP]),
+            "large_texts": list(read.large[: files.CAP]),
+            "not_read": list(read.unread[: files.CAP]),
+            "code_not_read": list(read.beyond[: files.CAP]),
+            "uncounted": read.uncounted,
+        },
+        stage="files",
+    )
+
+
+def _gaps(read: Tree, sources: Iterable[ChangedSource]) -> Iterator[str]:
+    broken = [item.path for item in sources if item.language == "python" and item.tree is None]
+    named = (
+        ("could not be read", read.unread),
+        ("too large, or too many, to be read as code", read.beyond),
+        ("not Python that can be parsed", broken),
+        ("texts so large that they count as data", read.large),
+        ("devices, sockets or pipes, which were not opened", read.special),
+        ("repositories, whose history was not read", read.repositories),
+    )
+    yield from (f"{what}: {_listed(paths)}" for what, paths in named if paths)
+    if read.uncounted:
+        yield f"only the first {tree.ENTRIES} entries were read, {read.uncounted} more were not"
+
+
+def _listed(paths: Sequence[str]) -> str:
+    more = len(paths) - NAMED
+    return ", ".join(paths[:NAMED]) + (f" and {more} more" if more > 0 else "")
