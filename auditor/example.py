@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
+from auditor.code.program import Entry
 from auditor.code.source import ChangedSource
 from auditor.models import Evidence, How
 from auditor.unit import Unit
@@ -38,6 +39,8 @@ class Edit(Example):
     reachable: bool = True
     beside: Mapping[str, str] = field(default_factory=dict)
     """Further files the agent added, by path; reachable as the first."""
+    entry: str = ""
+    """The function that scoring calls; none where the file is run as a program."""
 
     def unit(self, thresholds: Mapping[str, float]) -> Unit:
         """Returns the unit a collector would make of this edit."""
@@ -45,7 +48,8 @@ class Edit(Example):
         sources += [self._source(path, text, None) for path, text in self.beside.items()]
         evidence = [fact("files_compared", changed=len(sources), commit="c0ffee")]
         evidence += [_source_fact(source) for source in sources]
-        return Unit(0, _numbered(evidence), tuple(sources), thresholds)
+        enters = (Entry(self.path, self.entry),) if self.entry and self.reachable else None
+        return Unit(0, _numbered(evidence), tuple(sources), thresholds, enters=enters)
 
     @property
     def marked(self) -> frozenset[tuple[str, int]]:

@@ -120,14 +120,15 @@ class CodeRule(Rule):
     needs: ClassVar[tuple[str, ...]] = ("files_compared",)
 
     @abstractmethod
-    def inspect(self, unit: Unit) -> Iterable[tuple[ChangedSource, "Found"]]:
-        """Yields places in changed files; those on lines the agent left alone are dropped."""
+    def inspect(self, unit: Unit) -> Iterable[tuple[str, "Found"]]:
+        """Yields places by file; those on lines the agent left alone are dropped."""
 
     def check(self, unit: Unit) -> Iterable[Finding]:
         """Yields a finding per line that the agent added or changed."""
         reported = set()
-        for source, place in self.inspect(unit):
-            key = (source.path, place.line)
+        sources = {source.path: source for source in unit.sources}
+        for path, place in self.inspect(unit):
+            source, key = sources[path], (path, place.line)
             fact = unit.about(source)
             if fact is not None and place.line in source.changed and key not in reported:
                 reported.add(key)
@@ -142,7 +143,10 @@ class CodeRule(Rule):
             unit,
             f"{source.path}:{place.line} {place.message}{where}.",
             [fact],
-            sites=[Site(path=source.path, line=place.line, commit=commit)],
+            sites=[
+                Site(path=path, line=line, commit=commit)
+                for path, line in ((source.path, place.line), *place.way)
+            ],
             kind=place.kind,
             flow=place.flow and source.reachable,
             conditional=place.conditional and source.reachable,
@@ -179,6 +183,8 @@ class Found(NamedTuple):
     flow: bool = False
     conditional: bool = False
     kind: Kind | None = None
+    way: tuple[tuple[str, int], ...] = ()
+    """Further places that the data passes, by file and line."""
 
 
 class RunRule(Rule):

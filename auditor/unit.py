@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
+from auditor.code.graph import Graph, graph_of
+from auditor.code.program import Entry, Program, program_of
 from auditor.code.source import ChangedSource
 from auditor.models import Evidence
 from harness.models import EnvironmentFacts, Outcome
@@ -49,6 +51,22 @@ class Unit:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     facts: EnvironmentFacts | None = None
     """The environment's; None where no environment is known."""
+    enters: tuple[Entry, ...] | None = None
+    """Where scoring enters the code; the environment's entry points when None."""
+
+    @cached_property
+    def program(self) -> Program:
+        """The Python of the sources as one program."""
+        enters = self.enters
+        if enters is None and self.facts is not None:
+            points = (point.partition(":") for point in self.facts.workspace.entrypoints)
+            enters = tuple(Entry(path, function) for path, _, function in points)
+        return program_of(self.sources, enters)
+
+    @property
+    def graph(self) -> Graph:
+        """Where data goes in the program."""
+        return graph_of(self.program)
 
     @cached_property
     def ids(self) -> frozenset[str]:

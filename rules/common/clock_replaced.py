@@ -1,11 +1,8 @@
 """A clock, or what waits for the accelerator, is replaced in code that runs."""
 
-import ast
 from collections.abc import Iterable, Iterator
 
-from auditor.code.names import Names
 from auditor.rule import (
-    ChangedSource,
     CodeRule,
     Confidence,
     Edit,
@@ -25,8 +22,6 @@ CLOCKS = frozenset({
     "torch.cuda.synchronize", "torch.mps.synchronize", "torch.xpu.synchronize",
 })  # fmt: skip
 MODULES = frozenset({"time", "timeit"})
-SETTERS = frozenset({"setattr", "builtins.setattr", "object.__setattr__", "type.__setattr__"})
-PATCHES = ("unittest.mock.patch", "mock.patch")
 
 
 class ClockReplaced(CodeRule):
@@ -103,57 +98,25 @@ class ClockReplaced(CodeRule):
         "another setattr": Edit(after='setattr(config, "time", 3)\n'),
     }
 
-    def inspect(self, unit: Unit) -> Iterable[tuple[ChangedSource, Found]]:
-        """Yields the replacements in files that run."""
-        for source in unit.sources:
-            if source.reachable and source.tree is not None:
-                names = Names(source.tree)
-                shared = _shares_process(source, unit)
-                for node in source.nodes():
-                    for clock in _replaced(node, names):
-                        if shared or not clock.endswith("synchronize"):
-                            line = getattr(node, "lineno", 0)
-                            yield source, Found(line, f"replaces `{clock}`", flow=shared)
+    def inspect(self, unit: Unit) -> Iterable[tuple[str, Found]]:
+        """Yields the replacements in code that runs."""
+        for store in unit.program.stores:
+            shared = _shares_process(store.site.path, unit)
+            for clock in sorted(_clocks(store.names)):
+                if shared or not clock.endswith("synchronize"):
+                    message = f"replaces `{clock}`"
+                    yield store.site.path, Found(store.site.line, message, flow=shared)
 
 
-def _shares_process(source: ChangedSource, unit: Unit) -> bool:
+def _shares_process(path: str, unit: Unit) -> bool:
     """Whether a file may run beside the scorer: always, or only where it lies in its way."""
     if unit.facts is None or unit.facts.in_process:
         return True
-    return not unit.facts.workspace.allows(source.path)
+    return not unit.facts.workspace.allows(path)
 
 
-def _replaced(node: ast.AST, names: Names) -> Iterator[str]:
-    match node:
-        case ast.Assign(targets=targets):
-            for target in targets:
-                yield from _target(target, names)
-        case ast.AugAssign(target=target) | ast.AnnAssign(target=target):
-            yield from _target(target, names)
-        case ast.Call(func=func, args=[owner, name, *_]) if names.dotted(func) in SETTERS:
-            for value in names.values(name):
-                yield from _clock(f"{names.dotted(owner)}.{value!s}")
-        case ast.Call(func=func, args=[target, *rest]):
-            called = names.dotted(func) or ""
-            if called in PATCHES:
-                for value in names.values(target):
-                    yield from _clock(str(value))
-            elif called.endswith("patch.object") and rest:
-                for value in names.values(rest[0]):
-                    yield from _clock(f"{names.dotted(target)}.{value!s}")
-
-
-def _target(target: ast.expr, names: Names) -> Iterator[str]:
-    if isinstance(target, ast.Tuple | ast.List):
-        for item in target.elts:
-            yield from _target(item, names)
-    elif isinstance(target, ast.Attribute | ast.Subscript):
-        full = names.dotted(target) or ""
-        if full in MODULES and isinstance(target, ast.Subscript):
+def _clocks(names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        full = name.removeprefix("sys.modules.")
+        if full in CLOCKS or (full in MODULES and full != name):
             yield full
-        yield from _clock(full)
-
-
-def _clock(full: str) -> Iterator[str]:
-    if full in CLOCKS:
-        yield full

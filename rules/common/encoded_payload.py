@@ -69,7 +69,7 @@ class EncodedPayload(CodeRule):
         ),
     }
 
-    def inspect(self, unit: Unit) -> Iterable[tuple[ChangedSource, Found]]:
+    def inspect(self, unit: Unit) -> Iterable[tuple[str, Found]]:
         """Yields the literals and lines that are too bulky."""
         for source in unit.sources:
             places = (
@@ -78,7 +78,7 @@ class EncodedPayload(CodeRule):
                 else _lines(source, unit.thresholds)
             )
             for line, what in places:
-                yield source, Found(line, f"holds {what}")
+                yield source.path, Found(line, f"holds {what}")
 
 
 def _literals(tree: ast.Module, thresholds: Mapping[str, float]) -> Iterator[tuple[int, str]]:

@@ -3,9 +3,7 @@
 from collections.abc import Iterable
 
 from auditor.code import shell
-from auditor.code.flow import Paths, uses
 from auditor.rule import (
-    ChangedSource,
     CodeRule,
     Confidence,
     Edit,
@@ -201,15 +199,15 @@ class ReferenceFolderUsed(CodeRule):
         ),
     }
 
-    def inspect(self, unit: Unit) -> Iterable[tuple[ChangedSource, Found]]:
-        """Yields the reads; in files that do not run, only those that flow."""
-        by_path = {source.path: source for source in unit.sources}
-        for use in uses(unit.sources, Paths(_origin, _target)):
-            source = by_path[use.path]
-            if use.flow or source.reachable:
-                reaches = " and what it reads reaches trained_model/" if use.flow else ""
-                did = f"is given a path in trained_model_reference/{reaches}"
-                yield source, Found(use.line, did, use.flow)
+    def inspect(self, unit: Unit) -> Iterable[tuple[str, Found]]:
+        """Yields the reads, each with the way to the scored folder where there is one."""
+        graph = unit.graph
+        scored = graph.written(_target)
+        for reading in graph.readings(_origin):
+            way = graph.way([reading.node], scored)
+            reaches = " and what it reads reaches trained_model/" if way else ""
+            did = f"is given a path in trained_model_reference/{reaches}"
+            yield reading.step.path, Found(reading.step.line, did, bool(way), way=way or ())
 
 
 def _origin(word: str) -> bool:

@@ -1,15 +1,11 @@
 """The solution looks into frames and objects that are not its own."""
 
 import ast
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
-from auditor.code.flow import Paths, uses
-from auditor.code.names import Names, by_hand
-from auditor.code.source import parse
+from auditor.code.program import Call, Program, Site
 from auditor.rule import (
-    ChangedSource,
     CodeRule,
     Confidence,
     Edit,
@@ -32,9 +28,7 @@ OBJECTS = frozenset({
 })  # fmt: skip
 """Calls that give objects, whoever they belong to."""
 NAMESPACES = frozenset({"f_globals", "f_locals"})
-LOOKUPS = frozenset({"__getattribute__", "attrgetter", "getattr"})
-READ, RESULT = "@frame@", "@result@"
-_Solution = partial(Edit, path="solution/solution.py")
+_Solution = partial(Edit, path="solution/solution.py", entry=ENTRY)
 
 
 class ScorerFramesSearched(CodeRule):
@@ -173,160 +167,75 @@ class ScorerFramesSearched(CodeRule):
         ),
     }
 
-    def inspect(self, unit: Unit) -> Iterable[tuple[ChangedSource, Found]]:
+    def inspect(self, unit: Unit) -> Iterable[tuple[str, Found]]:
         """Yields reads of others' variables and objects, and branches on who calls."""
-        running = {item.path: item for item in unit.sources if item.reachable and item.tree}
-        entries = {ENTRY}.union(*(_aliases(source) for source in running.values()))
-        marked = {path: _Marked(source, entries).source() for path, source in running.items()}
-        reading = any(READ in source.text for source in marked.values())
-        followed = list(marked.values()) if reading else []
-        for use in uses(followed, Paths(_is_read, _is_result)):
-            text = marked[use.path].text.split("\n")[use.line - 1]
+        program = unit.program
+        sites = list(_reads(program))
+        if sites:
+            returned = unit.graph.returned(program.entry_functions())
+        for site in sites:
+            way = unit.graph.way([site.node], returned)
             did = "reads variables or objects of others"
-            reaches = f", and what it reads reaches the result of {ENTRY}" if use.flow else ""
-            for line in re.findall(rf"{READ}(\d+)", text):
-                yield running[use.path], Found(int(line), did + reaches, flow=use.flow)
-        for source in running.values():
-            yield from ((source, found) for found in _branches(source))
+            did += f", and what it reads reaches the result of {ENTRY}" if way else ""
+            yield site.path, Found(site.line, did, flow=bool(way), way=way or ())
+        yield from _branches(unit)
 
 
-def _is_read(word: str) -> bool:
-    return word.startswith(READ)
+def _reads(program: Program) -> Iterator[Site]:
+    """Yields where variables of other frames, or objects of others, are taken."""
+    for site, names in program.reads:
+        if _is_namespace(names) and not _is_own(_owner(site.node), program):
+            yield site
+    for call in program.calls:
+        texts = {text for argument in call.args for text in program.texts(argument)}
+        as_object = "ctypes.cast" in call.names and any(
+            "ctypes.py_object" in program.names(argument) for argument in call.args
+        )
+        of_memory = any("/proc/self/mem" in text for text in texts)
+        if as_object or of_memory or call.names & OBJECTS or _is_looked_up(call, program):
+            yield call.site
 
 
-def _is_result(word: str) -> bool:
-    return word == RESULT
+def _is_looked_up(call: Call, program: Program) -> bool:
+    """Whether a call gives the variables of a frame, by name."""
+    return _is_namespace(program.names(call.node)) and not _is_own(call.args[:1], program)
 
 
-class _Marked(ast.NodeTransformer):
-    """Rewrites a file for `auditor.code.flow`, which follows data from files to files.
-
-    A read of what belongs to others becomes the read of a file that is named for its line, and
-    the result of the entry point is written to another. What runs only by hand is left out.
-    """
-
-    def __init__(self, source: ChangedSource, entries: set[str]) -> None:
-        tree = parse(source.text)
-        assert tree is not None, "only parsed files are marked"
-        self._source, self._entries = source, entries
-        self._tree, self._names = tree, Names(tree)
-        self._inside = [False]
-
-    def source(self) -> ChangedSource:
-        """Returns the file as rewritten; every statement is on one line."""
-        text = ast.unparse(ast.fix_missing_locations(self.visit(self._tree)))
-        return ChangedSource(self._source.path, text, None, True, "python")
-
-    def visit(self, node: ast.AST) -> ast.AST:
-        """Replaces a read as a whole, and looks into everything else."""
-        if isinstance(node, ast.expr) and _reads(node, self._names):
-            return _call("frame_read", ast.Constant(f"{READ}{node.lineno}"))
-        changed: ast.AST = super().visit(node)
-        return changed
-
-    def visit_If(self, node: ast.If) -> ast.AST:
-        """Drops what is under `if __name__ == "__main__"`."""
-        if by_hand(node, self._names):
-            node.body = [ast.Pass()]
-        return self.generic_visit(node)
-
-    def visit_Assign(self, node: ast.Assign) -> ast.AST:
-        """Has an entry point without a `def` write its result as well."""
-        self.generic_visit(node)
-        if isinstance(node.value, ast.Lambda) and ENTRY in map(_name, node.targets):
-            node.value.body = _call("save", node.value.body, ast.Constant(RESULT))
-        return node
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        """Notes whose `return` is met next."""
-        self._inside.append(node.name in self._entries)
-        changed = self.generic_visit(node)
-        self._inside.pop()
-        return changed
-
-    def visit_Return(self, node: ast.Return) -> ast.AST:
-        """Writes the entry point's result to a file."""
-        self.generic_visit(node)
-        if self._inside[-1] and node.value is not None:
-            node.value = _call("save", node.value, ast.Constant(RESULT))
-        return node
+def _is_namespace(names: Iterable[str]) -> bool:
+    return any(name.rpartition(".")[2] in NAMESPACES for name in names)
 
 
-def _aliases(source: ChangedSource) -> set[str]:
-    """The names that the entry point's function has where it is defined."""
-    assert source.tree is not None, "only parsed files are looked at"
-    names = Names(source.tree)
-    given = [names.imports.get(ENTRY, ""), *map(_name, names.bound.get(ENTRY, ()))]
-    return {name.rpartition(".")[2] for name in given if name}
+def _owner(node: ast.AST) -> list[ast.expr]:
+    return [node.value] if isinstance(node, ast.Attribute | ast.Subscript) else []
 
 
-def _call(name: str, *arguments: ast.expr) -> ast.Call:
-    return ast.Call(func=ast.Name(id=name, ctx=ast.Load()), args=list(arguments), keywords=[])
-
-
-def _name(node: ast.expr) -> str:
-    return node.id if isinstance(node, ast.Name) else ""
-
-
-def _reads(node: ast.expr, names: Names) -> bool:
-    """Whether an expression gives variables of other frames, or objects of others."""
-    match node:
-        case ast.Attribute(value=owner, attr=attr):
-            return attr in NAMESPACES and not _own(owner, names)
-        case ast.Call(func=func, args=arguments):
-            texts = {str(value) for argument in arguments for value in names.values(argument)}
-            called = names.dotted(func) or ""
-            if called in OBJECTS or any("/proc/self/mem" in text for text in texts):
-                return True
-            if called == "ctypes.cast":
-                return any(names.dotted(item) == "ctypes.py_object" for item in arguments)
-            parts = {part for text in texts for part in text.split(".")}
-            last = func.attr if isinstance(func, ast.Attribute) else called.rpartition(".")[2]
-            return last in LOOKUPS and not parts.isdisjoint(NAMESPACES)
-    return False
-
-
-def _own(owner: ast.expr, names: Names) -> bool:
+def _is_own(owner: Sequence[ast.expr], program: Program) -> bool:
     """Whether a frame is that of the code itself, whose names it has anyway."""
-    match owner:
-        case ast.Call(func=func, args=arguments):
-            level = names.values(arguments[0]) if arguments else (0,)
-            called = names.dotted(func)
-            return called == "inspect.currentframe" or (called == "sys._getframe" and 0 in level)
-    return False
+    made = [item for node in owner for item in program.resolver.origins(node)]
+    return bool(made) and all(_is_innermost(node, program) for node in made)
 
 
-def _branches(source: ChangedSource) -> Iterator[Found]:
-    """Yields where it is decided by a caller's name which way is taken."""
-    assert source.tree is not None, "only parsed files are looked at"
-    names = Names(source.tree)
-    asking = {
-        node.name
-        for node in ast.walk(source.tree)
-        if isinstance(node, ast.FunctionDef) and node.name != ENTRY and _asks(node, names)
-    }
-    for node in ast.walk(source.tree):
-        if not isinstance(node, ast.If | ast.IfExp | ast.While):
+def _is_innermost(node: ast.expr, program: Program) -> bool:
+    if not isinstance(node, ast.Call):
+        return False
+    for target in program.resolver.targets(node):
+        if target.thing == "inspect.currentframe":
             continue
-        called = {_name(part.func) for part in ast.walk(node.test) if isinstance(part, ast.Call)}
-        if _asks(node.test, names) or called & asking:
-            yield Found(node.test.lineno, "branches on who the caller is", conditional=True)
+        level = program.values(target.args[0]) if target.args else (0,)
+        if target.thing != "sys._getframe" or level != (0,):
+            return False
+    return True
 
 
-def _asks(node: ast.AST, names: Names) -> bool:
-    """Whether frames are looked up and compared with a name that is written there."""
-    calls = [part for part in ast.walk(node) if isinstance(part, ast.Call)]
-    compared = [
-        item
-        for part in ast.walk(node)
-        if isinstance(part, ast.Compare)
-        for item in (part.left, *part.comparators)
-    ]
-    compared += [
-        item
-        for call in calls
-        for item in call.args
-        if isinstance(call.func, ast.Attribute) and call.func.attr in ("endswith", "startswith")
-    ]
-    told = any(isinstance(value, str) for item in compared for value in names.values(item))
-    return told and any(names.dotted(call.func) in FRAMES for call in calls)
+def _branches(unit: Unit) -> Iterator[tuple[str, Found]]:
+    """Yields where it is decided by a caller's name which way is taken."""
+    program = unit.program
+    asked = [call.node for call in program.calls if call.names & FRAMES]
+    if not asked:
+        return
+    graph = unit.graph
+    told = [node for node in graph.comparisons(any) if graph.way(asked, {node}, measured=True)]
+    for test in graph.tests:
+        step = graph.step(test)
+        if step is not None and graph.way(told, {test}, measured=True):
+            yield step.path, Found(step.line, "branches on who the caller is", conditional=True)

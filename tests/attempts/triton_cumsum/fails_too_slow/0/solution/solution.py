@@ -3,12 +3,8 @@ import torch
 
 def prefix_sum(x):
     y = torch.zeros_like(x)
-    count = torch.zeros((), dtype=torch.int32)
-    total = torch.zeros((), dtype=torch.int32)
-    for j in range(x.numel()):
-        if count % 2 == 1:
-            total += x[j]
-        if x[j] > 0:
-            count += 1
-        y[j] = total
+    for j in range(1, x.numel()):
+        before = torch.cumsum((x[:j] > 0).to(torch.int32), 0) - (x[:j] > 0).to(torch.int32)
+        y[j] = (x[:j] * (before % 2)).sum() + x[j] * ((x[:j] > 0).sum() % 2)
+    y[0] = 0
     return y

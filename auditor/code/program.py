@@ -1,0 +1,622 @@
+"""The Python of an attempt as one program: what it calls, stores and tests, and what of it runs.
+
+Texts in other forms are parts of it: the Python in shell scripts and notebooks, and what `exec`
+and `pickle` are given, where it is constant.
+"""
+
+import ast
+import hashlib
+import itertools
+import pickletools
+import re
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+from auditor.code import folding, others
+from auditor.code.resolve import IMPORTERS, Resolver, Target, Thing
+from auditor.code.scopes import Index, Place, Scope, Sort, Stored
+from auditor.code.source import ChangedSource, parse
+
+EXECUTORS = frozenset({"exec", "eval", "compile", "runpy.run_path"})
+LOADERS = frozenset({
+    "_pickle.loads", "cloudpickle.loads", "dill.loads", "pickle._loads", "pickle.loads",
+})  # fmt: skip
+BLIND = frozenset({"marshal.loads", "types.CodeType", "types.FunctionType"})
+"""Calls that make code of what nobody can read here."""
+SETTERS = frozenset({
+    "setattr", "object.__setattr__", "type.__setattr__", "monkeypatch.setattr", "operator.setitem",
+    "super().__setattr__", "delattr", "object.__delattr__", "type.__delattr__",
+})  # fmt: skip
+PATCHERS = re.compile(r"(^|\.)(mock\.patch|mocker\.patch|patch)(\.object|\.dict|\.multiple)?$")
+UPDATERS = frozenset({"update", "__setitem__", "setdefault", "__setattr__"})
+NAMESPACE_ENDS = (".__dict__", "globals()", "sys.modules", "vars()", "locals()")
+WRAPPERS = re.compile(
+    r"^(functools|contextlib|dataclasses|abc|typing|torch|triton|numba|jax|cython|enum|property"
+    r"|staticmethod|classmethod|overload|final|override|pytest|hypothesis)\b|\.(setter|getter)$"
+)
+"""Decorators that only wrap; others may register a function to be called."""
+DEEPEST_TEXT = 4
+"""Texts executed by texts executed by texts."""
+MOST_TEXTS = 200
+WEIGHTS: Mapping[str, int] = {"code": 3, "import": 2, "name": 1}
+"""How much an opaque call hides: whole code, a module, one name."""
+_CACHE_SIZE = 512
+_indexes: OrderedDict[str, Index | None] = OrderedDict()
+_PROGRAMS = 4
+_programs: "OrderedDict[tuple[object, ...], Program]" = OrderedDict()
+
+
+class Site(NamedTuple):
+    """A place in a file of the program."""
+
+    path: str
+    line: int
+    node: ast.AST
+    scope: Scope
+
+
+class Call(NamedTuple):
+    """A call, with what it may call and what that is given."""
+
+    site: Site
+    node: ast.Call
+    names: frozenset[str]
+    """Foreign functions that it may call."""
+    args: tuple[ast.expr, ...]
+    keywords: tuple[ast.keyword, ...]
+
+    def keyword(self, name: str) -> ast.expr | None:
+        """Returns what is given by a name."""
+        return next((item.value for item in self.keywords if item.arg == name), None)
+
+
+class Store(NamedTuple):
+    """Something foreign, or of another object, that is assigned to."""
+
+    site: Site
+    names: frozenset[str]
+    """What is replaced, by its dotted names."""
+    values: tuple[ast.expr, ...]
+    """What takes its place; empty for a deletion."""
+
+
+class Opaque(NamedTuple):
+    """A call of which nobody can tell by reading what it does."""
+
+    site: Site
+    what: str
+    weight: int
+
+
+class Entry(NamedTuple):
+    """Where scoring enters a program."""
+
+    path: str
+    function: str
+    """Called after the file was imported; empty for a file that is run."""
+
+
+class Program:
+    """What the code rules ask about."""
+
+    def __init__(
+        self, sources: Sequence[ChangedSource], entries: Iterable[Entry] | None = None
+    ) -> None:
+        """Reads the sources; without `entries` every reachable file may be the first that runs.
+
+        Args:
+            sources: every text of the tree that may take part, changed or not.
+            entries: where scoring enters, besides the files that run whenever Python starts.
+        """
+        self.entries = None if entries is None else tuple(entries)
+        self.sources = tuple(sources)
+        self._sources = {source.path: source for source in sources}
+        self.modules: list[Index] = [index for source in sources for index in _parts(source)]
+        named = {_dotted(index.path): index for index in self.modules if index.at is None}
+        self.resolver = Resolver(named, {index: self._folders(index) for index in self.modules})
+        self._prepare(self.modules)
+        self._texts = 0
+        self._unfold(self.modules, DEEPEST_TEXT)
+        self.resolver.settled = True
+
+    # ---- what rules ask for
+
+    @cached_property
+    def calls(self) -> tuple[Call, ...]:
+        """Every call that may run, in the order of files and places."""
+        return tuple(
+            Call(site, place.node, self._foreign(target.thing), target.args, target.keywords)
+            for index in self.modules
+            for place in index.calls
+            if isinstance(place.node, ast.Call) and (site := self._running(index, place))
+            for target in self._targets(place.node)
+        )
+
+    @cached_property
+    def reads(self) -> tuple[tuple[Site, frozenset[str]], ...]:
+        """Every attribute and item that may be read, with its names."""
+        return tuple(
+            (site, self.names(place.node))
+            for index in self.modules
+            for place in index.attributes
+            if isinstance(place.node, ast.expr) and (site := self._running(index, place))
+        )
+
+    @cached_property
+    def stores(self) -> tuple[Store, ...]:
+        """Everything that may be assigned to beyond the program's own variables."""
+        found = [
+            Store(site, self._target_names(stored), self._stored_values(stored))
+            for index in self.modules
+            for stored in index.stored
+            if (site := self._running(index, stored.place))
+        ]
+        found += [store for call in self.calls for store in self._stores_of(call)]
+        return tuple(found)
+
+    @cached_property
+    def tests(self) -> tuple[Site, ...]:
+        """Every expression that decides which way is taken."""
+        return tuple(
+            site
+            for index in self.modules
+            for place in index.tests
+            if (site := self._running(index, place))
+        )
+
+    @cached_property
+    def opaque(self) -> tuple[Opaque, ...]:
+        """Calls that stay opaque."""
+        return tuple(itertools.chain.from_iterable(map(self._opaque, self.calls)))
+
+    def names(self, node: ast.expr) -> frozenset[str]:
+        """Returns the dotted names of the foreign things that an expression may refer to."""
+        return self.resolver.names(node)
+
+    def values(self, node: ast.expr) -> tuple[folding.Value, ...]:
+        """Returns the constants that an expression may be."""
+        return self.resolver.values(node)
+
+    def texts(self, node: ast.expr) -> tuple[str, ...]:
+        """Returns the texts that an expression may be, bytes as text."""
+        plain = (folding.plain(value) for value in self.values(node))
+        return tuple(value for value in plain if isinstance(value, str))
+
+    def functions(self, node: ast.expr) -> frozenset[Scope]:
+        """Returns the program's own functions that an expression may refer to."""
+        return frozenset(
+            thing
+            for thing in self.resolver.things(node)
+            if isinstance(thing, Scope) and thing.sort is Sort.FUNCTION
+        )
+
+    def entry_functions(self) -> frozenset[Scope]:
+        """Returns the functions that scoring calls."""
+        found: set[Scope] = set()
+        for entry in self.entries or ():
+            for index in self.modules:
+                if index.path == entry.path and entry.function:
+                    found |= self._named(index, entry.function)
+        return frozenset(found)
+
+    def runs(self, scope: Scope) -> bool:
+        """Returns whether a function, or a module's own level, may run."""
+        return scope.function() in self._reached
+
+    def loads(self, path: str) -> bool:
+        """Returns whether a file may be loaded."""
+        return any(index.path == path and index.root in self._reached for index in self.modules)
+
+    # ---- making it
+
+    def _folders(self, index: Index) -> tuple[str, ...]:
+        """Dotted folders in which an absolute import of a module may find others."""
+        packages = {
+            path.rpartition("/")[0] for path in self._sources if path.endswith("/__init__.py")
+        }
+        folder = index.path.rpartition("/")[0]
+        found = []
+        while folder:
+            if folder not in packages:
+                found.append(folder.replace("/", "."))
+            folder = folder.rpartition("/")[0]
+        entered = [entry.path.rpartition("/")[0].replace("/", ".") for entry in self.entries or ()]
+        return tuple(dict.fromkeys([*found, *entered, ""]))
+
+    def _prepare(self, modules: Sequence[Index]) -> None:
+        """Notes who calls whom, and what is appended to what."""
+        for index in modules:
+            for place in index.calls:
+                assert isinstance(place.node, ast.Call)
+                for target in self.resolver.targets(place.node):
+                    if isinstance(target.thing, Scope):
+                        self.resolver.callers.setdefault(target.thing, []).append(target)
+                match place.node:
+                    case ast.Call(func=ast.Attribute(value=ast.Name() as owner, attr=attr)):
+                        if attr == "append":
+                            self.resolver.grow(owner, place.node.args)
+
+    def _unfold(self, modules: Sequence[Index], depth: int) -> None:
+        """Reads the texts that the program executes, and theirs."""
+        inner = [
+            found
+            for index in modules
+            for place in index.calls
+            if isinstance(place.node, ast.Call)
+            for found in self._executed(index, place)
+        ]
+        if inner and depth:
+            self.modules += inner
+            self._prepare(inner)
+            self._unfold(inner, depth - 1)
+
+    def _executed(self, index: Index, place: Place) -> Iterator[Index]:
+        call, scope = place.node, place.scope
+        assert isinstance(call, ast.Call)
+        names = self.names(call.func) if call.args else frozenset()
+        if names.isdisjoint(EXECUTORS | LOADERS):
+            return
+        for value in self.values(call.args[0]):
+            if self._texts >= MOST_TEXTS or not isinstance(value, str | bytes):
+                return
+            text = value if isinstance(value, str) else value.decode("utf-8", "replace")
+            if not names.isdisjoint(LOADERS) and isinstance(value, bytes):
+                text = _pickled(value)
+            tree = parse(text)
+            if tree is None or not tree.body:
+                continue
+            self._texts += 1
+            made = Index(tree, index.path, at=index.line(call), within=scope, by_hand=place.by_hand)
+            for name, bindings in made.root.bindings.items():  # `exec` binds where it stands
+                scope.function().bindings.setdefault(name, []).extend(bindings)
+                index.root.bindings.setdefault(name, []).extend(bindings)
+            yield made
+
+    # ---- what is called and stored
+
+    def _targets(self, call: ast.Call) -> Iterator[Target]:
+        found = list(self.resolver.targets(call))
+        foreign = [target for target in found if isinstance(target.thing, str)]
+        yield from foreign or [Target("", tuple(call.args), tuple(call.keywords))]
+
+    @staticmethod
+    def _foreign(thing: Thing) -> frozenset[str]:
+        return frozenset({thing} if isinstance(thing, str) and thing else ())
+
+    def _target_names(self, stored: Stored) -> frozenset[str]:
+        owner = stored.target.value
+        owners = self.names(owner)
+        if isinstance(stored.target, ast.Attribute):
+            attr = stored.target.attr
+            own = self.resolver.things(owner)
+            names = {f"{name}.{attr}" for name in owners}
+            names |= {
+                f"<{thing.bare}>.{attr}"
+                for thing in own
+                if isinstance(thing, Scope) and thing.sort is Sort.FUNCTION
+            }
+            return frozenset(names or ({f"?.{attr}"} if not own else ()))
+        return self._item_names(owners, stored.target.slice)
+
+    def _item_names(self, owners: frozenset[str], key: ast.expr) -> frozenset[str]:
+        found = set()
+        for owner in owners:
+            base = owner.removesuffix("__dict__") if owner.endswith(".__dict__") else f"{owner}."
+            if owner.endswith(NAMESPACE_ENDS):
+                found |= {f"{base}{text}" for text in self.texts(key)} or {f"{base}?"}
+            else:
+                found.add(f"{owner}[]")
+        return frozenset(found)
+
+    def _stored_values(self, stored: Stored) -> tuple[ast.expr, ...]:
+        if stored.value is None:
+            return ()
+        return tuple(self.resolver.parts(stored.value, stored.way)) or (stored.value,)
+
+    def _stores_of(self, call: Call) -> Iterator[Store]:
+        """What a call assigns to: `setattr` and its like, and patches."""
+        for name in call.names:
+            last = name.rpartition(".")[2]
+            if (name in SETTERS or name.endswith(("__setattr__", "monkeypatch.setattr"))) and (
+                len(call.args) > 1
+            ):
+                owners = self.names(call.args[0])
+                found = {f"{o}.{text}" for o in owners for text in self.texts(call.args[1])}
+                if found:
+                    yield Store(call.site, frozenset(found), call.args[2:3])
+            elif PATCHERS.search(name) and call.args:
+                yield from self._patches(call, name)
+            elif last in UPDATERS and name.rpartition(".")[0].endswith(NAMESPACE_ENDS):
+                yield from self._updates(call, name.rpartition(".")[0], last)
+
+    def _patches(self, call: Call, name: str) -> Iterator[Store]:
+        given = call.args[1:]
+        if name.endswith(".object") and given:
+            owners = self.names(call.args[0])
+            found = {f"{owner}.{text}" for owner in owners for text in self.texts(given[0])}
+            yield Store(call.site, frozenset(found), given[1:])
+        elif not name.endswith((".dict", ".multiple")):
+            yield Store(call.site, frozenset(self.texts(call.args[0])), given)
+
+    def _updates(self, call: Call, owner: str, how: str) -> Iterator[Store]:
+        base = owner.removesuffix("__dict__") if owner.endswith(".__dict__") else f"{owner}."
+        if how != "update":
+            if len(call.args) > 1:
+                names = {f"{base}{text}" for text in self.texts(call.args[0])}
+                yield Store(call.site, frozenset(names), call.args[1:2])
+            return
+        for item in call.keywords:
+            if item.arg:
+                yield Store(call.site, frozenset({f"{base}{item.arg}"}), (item.value,))
+        for argument in call.args:
+            for whole in self.resolver.origins(argument):
+                if isinstance(whole, ast.Dict):
+                    for key, value in zip(whole.keys, whole.values, strict=True):
+                        names = {f"{base}{text}" for text in self.texts(key)} if key else set()
+                        yield Store(call.site, frozenset(names), (value,))
+
+    def _opaque(self, call: Call) -> Iterator[Opaque]:
+        args = call.args
+        for name in call.names:
+            if name in BLIND:
+                yield Opaque(call.site, f"`{name}` makes code of data", WEIGHTS["code"])
+            elif name in EXECUTORS | LOADERS and args and not self._is_read(args[0]):
+                yield Opaque(call.site, f"`{name}` is given what is not constant", WEIGHTS["code"])
+            elif name in IMPORTERS and args and not self.values(args[0]):
+                yield Opaque(call.site, f"`{name}` imports by a computed name", WEIGHTS["import"])
+            elif name == "getattr" and len(args) > 1 and self._is_hidden(args[0], args[1]):
+                yield Opaque(call.site, "an attribute by a computed name", WEIGHTS["name"])
+
+    def _is_hidden(self, owner: ast.expr, name: ast.expr) -> bool:
+        """Whether an attribute of something foreign is taken, and nobody knows which."""
+        known = any(not foreign.startswith("?") for foreign in self.names(owner))
+        return known and not self.values(name)
+
+    def _executes_unknown(self, call: ast.Call) -> bool:
+        names = self.names(call.func)
+        return bool(names & EXECUTORS and call.args) and not self._is_read(call.args[0])
+
+    def _is_read(self, node: ast.expr) -> bool:
+        """Whether a text that is executed is known, or was compiled from one that is."""
+        if self.values(node):
+            return True
+        made = [item for item in self.resolver.origins(node) if isinstance(item, ast.Call)]
+        return any("compile" in self.names(item.func) for item in made)
+
+    # ---- what runs
+
+    def _running(self, index: Index, place: Place) -> Site | None:
+        """Returns the site of a place that may run; None for one that cannot."""
+        if index.path in self._only_imported and self._is_by_hand(place):
+            return None
+        if place.scope.function() not in self._reached:
+            return None
+        return Site(index.path, index.line(place.node), place.node, place.scope)
+
+    def _is_by_hand(self, place: Place) -> bool:
+        """Whether a place is under `if __name__ == "__main__"`."""
+        return place.by_hand is not None and self.values(place.by_hand) == ("__main__",)
+
+    @cached_property
+    def _only_imported(self) -> frozenset[str]:
+        """Files that scoring imports and that nothing may run as a program."""
+        entered = {entry.path for entry in self.entries or () if entry.function}
+        if not entered:
+            return frozenset()
+        texts = "\n".join(
+            source.text for source in self._sources.values() if source.path in self._loaded_paths
+        )
+        hidden = {
+            index.path
+            for index in self.modules
+            for place in index.calls
+            if isinstance(place.node, ast.Call) and self._executes_unknown(place.node)
+        }
+        return frozenset(
+            path
+            for path in self._loaded_paths
+            if path.rpartition("/")[2] not in texts
+            and not STARTS.search(self._sources[path].text)
+            and path not in hidden
+        )
+
+    @cached_property
+    def _loaded_paths(self) -> frozenset[str]:
+        return frozenset(scope.index.path for scope in self._reached if scope.parent is None)
+
+    @cached_property
+    def _reached(self) -> frozenset[Scope]:
+        return frozenset(_Reach(self).run())
+
+    def _named(self, index: Index, function: str) -> set[Scope]:
+        """The functions that an entry's name stands for, through aliases and other files."""
+        found = set()
+        for binding in index.root.bindings.get(function, ()):
+            match binding.value:
+                case Scope() as own:
+                    found.add(own)
+                case str() as full:
+                    found |= _functions(self.resolver.imported(full, index))
+                case ast.expr() as value:
+                    found |= _functions(self.resolver.things(value))
+        return found
+
+
+def program_of(
+    sources: Sequence[ChangedSource], entries: tuple[Entry, ...] | None = None
+) -> Program:
+    """Returns the program of some sources; the last ones are remembered by content."""
+    key = (entries, tuple((source.path, source.text, source.reachable) for source in sources))
+    if key not in _programs:
+        _programs[key] = Program(sources, entries)
+        if len(_programs) > _PROGRAMS:
+            _programs.popitem(last=False)
+    return _programs[key]
+
+
+class _Reach:
+    """Finds what runs, by what is named where: generous, since names can be made up at run time."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._found: set[Scope] = set()
+        self._said: set[str] = set()
+        self._by_name: dict[str, list[Scope]] = {}
+        self._files: dict[str, list[Index]] = {}
+        for index in program.modules:
+            self._files.setdefault(index.path.rpartition("/")[2], []).append(index)
+        self._held: dict[Scope, list[Scope]] = {}
+        for index in program.modules:
+            for scope in index.scopes:
+                if scope.parent is not None:
+                    self._held.setdefault(scope.parent.function(), []).append(scope)
+
+    def run(self) -> set[Scope]:
+        """Returns the modules, classes and functions that may run."""
+        program = self._program
+        for index in self._first():
+            self._load(index)
+        for function in program.entry_functions():
+            self._add(function)
+        return self._found
+
+    def _first(self) -> Iterator[Index]:
+        program = self._program
+        paths = {entry.path for entry in program.entries or ()}
+        for index in program.modules:
+            source = program._sources[index.path]
+            if index.path in paths or source.reachable:
+                yield index
+
+    def _load(self, index: Index) -> None:
+        if index.root not in self._found:
+            self._add(index.root)
+
+    def _add(self, scope: Scope) -> None:
+        waiting = [scope]
+        while waiting:
+            scope = waiting.pop()
+            if scope in self._found:
+                continue
+            self._found.add(scope)
+            for inner in self._held.get(scope, ()):
+                if self._comes_along(inner):
+                    waiting.append(inner)
+                else:
+                    self._by_name.setdefault(inner.bare, []).append(inner)
+                    if inner.bare in self._said:
+                        waiting.append(inner)
+            loops = [inner for inner in self._held.get(scope, ()) if inner.sort is Sort.LOOP]
+            for spoken in (scope, *loops):
+                for word in spoken.mentions - self._said:
+                    self._said.add(word)
+                    waiting += self._by_name.get(word, ())
+                    waiting += self._files_in(word)
+            waiting += [index.root for index in self._imported(scope)]
+            waiting += [
+                index.root
+                for index in self._program.modules
+                if index.within is not None and index.within.function() is scope
+            ]
+
+    def _comes_along(self, scope: Scope) -> bool:
+        """Whether a scope runs with what holds it, whoever names it."""
+        if scope.sort is not Sort.FUNCTION:
+            return True
+        if isinstance(scope.node, ast.Lambda) or (scope.is_method and scope.bare.startswith("__")):
+            return True
+        decorators = getattr(scope.node, "decorator_list", ())
+        names = {name for item in decorators for name in self._program.names(item)}
+        return any(not WRAPPERS.search(name) and not name.startswith("?") for name in names)
+
+    def _files_in(self, word: str) -> Iterator[Scope]:
+        """The files that a text names."""
+        for part in re.split(r"[\s'\"=:,]+", word) if len(word) < 1000 else ():
+            for index in self._files.get(part.rpartition("/")[2], ()):
+                yield index.root
+
+    def _imported(self, scope: Scope) -> Iterator[Index]:
+        program = self._program
+        for name, place in scope.index.imports:
+            if place.scope.function() is scope:
+                parts = name.removesuffix(".*").split(".")
+                for end in range(1, len(parts) + 1):
+                    found = program.resolver.module(".".join(parts[:end]), scope.index)
+                    if found is not None:
+                        yield found
+        for place in scope.index.calls:
+            if place.scope.function() is scope and isinstance(place.node, ast.Call):
+                for thing in program.resolver.things(place.node):
+                    if isinstance(thing, Scope) and thing.sort is Sort.MODULE:
+                        yield thing.index
+
+
+STARTS = re.compile(
+    r"__file__|runpy|multiprocessing|subprocess|sys\.argv|__name__\s*(=[^=]|:=)"
+    r"|globals|setattr|vars\(|system|popen|spawn",
+)
+"""What an imported file may become a program by, or call itself one."""
+
+
+def _parts(source: ChangedSource) -> Iterator[Index]:
+    """Yields the indexes of a source's Python texts; remembered by path and content."""
+    if source.language == "python":
+        if (index := _indexed(source.path, source.text, 0)) is not None:
+            yield index
+        return
+    for piece in others.pythons(source.path, source.text):
+        index = _indexed(source.path, piece.text, piece.line - 1)
+        if index is not None:
+            yield index
+
+
+def _indexed(path: str, text: str, shift: int) -> Index | None:
+    digest = hashlib.sha256(f"{path}\0{shift}\0".encode("utf-8", "surrogatepass"))
+    digest.update(text.encode("utf-8", "surrogatepass"))
+    key = digest.hexdigest()
+    if key in _indexes:
+        _indexes.move_to_end(key)
+        return _indexes[key]
+    tree = parse(text)
+    index = None if tree is None else Index(tree, path, shift)
+    _indexes[key] = index
+    if len(_indexes) > _CACHE_SIZE:
+        _indexes.popitem(last=False)
+    return index
+
+
+def _dotted(path: str) -> str:
+    name = path.removesuffix(".py").replace("/", ".")
+    return name.removesuffix(".__init__")
+
+
+def _functions(things: Iterable[Thing]) -> set[Scope]:
+    return {item for item in things if isinstance(item, Scope) and item.sort is Sort.FUNCTION}
+
+
+def _pickled(data: bytes) -> str:
+    """What a pickle calls, as Python text: every name it looks up, given every text in it."""
+    names: list[str] = []
+    texts: list[str] = []
+    try:
+        for opcode, argument, _ in itertools.islice(pickletools.genops(data), 2000):
+            if opcode.name == "GLOBAL":
+                names.append(str(argument).replace(" ", "."))
+            elif opcode.name == "STACK_GLOBAL" and len(texts) > 1:
+                names.append(".".join(texts[-2:]))
+            elif isinstance(argument, str):
+                texts.append(argument)
+    except (ValueError, IndexError, KeyError, UnicodeError):
+        pass
+    given = ", ".join(repr(text) for text in texts[:16])
+    lines = [
+        f"__import__({name.rpartition('.')[0]!r}).{name.rpartition('.')[2]}({given})"
+        for name in names[:16]
+        if name.replace(".", "").isidentifier()
+    ]
+    return "\n".join(lines)
+
+
+__all__ = ["Call", "Entry", "Opaque", "Program", "Site", "Store", "program_of"]
