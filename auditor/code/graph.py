@@ -230,7 +230,8 @@ class Graph:
         if scope is None:
             return
         found = self._program.resolver.bindings(name.id, scope)
-        if found is None:
+        if found is None:  # bound nowhere in sight: one thing for the whole file
+            yield (scope.index.root, name.id)
             return
         yield (found[1], name.id)
         for binding in found[0]:

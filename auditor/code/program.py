@@ -487,7 +487,7 @@ class _Reach:
         paths = {entry.path for entry in program.entries or ()}
         for index in program.modules:
             source = program._sources[index.path]
-            if index.path in paths or source.reachable:
+            if index.at is None and (index.path in paths or source.reachable):
                 yield index
 
     def _load(self, index: Index) -> None:

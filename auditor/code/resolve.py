@@ -829,7 +829,7 @@ class Resolver:
                 yield from self._fold_own(target, scope, depth)
                 continue
             given = [self.values(argument, scope, depth) for argument in target.args]
-            if target.thing in folding.PATHS and given:
+            if target.thing in folding.PATHS and given and not _is_decoding(target):
                 yield from folding.joined([item or (UNKNOWN,) for item in given], "/")
             elif target.thing == "map" and len(given) == 2:
                 yield from self._mapped(target.args[0], given[1], depth)
@@ -903,6 +903,11 @@ def paired(function: Scope, target: Target) -> Iterator[tuple[str, ast.expr]]:
     for keyword in target.keywords:
         if keyword.arg:
             yield keyword.arg, keyword.value
+
+
+def _is_decoding(target: Target) -> bool:
+    """Whether `str` is given bytes and how to read them, and not a path."""
+    return target.thing == "str" and len(target.args) > 1
 
 
 def _handed_on(
