@@ -389,24 +389,27 @@ class Program:
 
     def _running(self, index: Index, place: Place) -> Site | None:
         """Returns the site of a place that may run; None for one that cannot."""
-        if index.path in self._only_imported and self._is_by_hand(place):
+        if index.path in self._only_imported and self._is_by_hand(place.by_hand):
             return None
         if place.scope.function() not in self._reached:
             return None
         return Site(index.path, index.line(place.node), place.node, place.scope)
 
-    def _is_by_hand(self, place: Place) -> bool:
-        """Whether a place is under `if __name__ == "__main__"`."""
-        return place.by_hand is not None and self.values(place.by_hand) == ("__main__",)
+    def _is_by_hand(self, asked: ast.expr | None) -> bool:
+        """Whether a place is under `if __name__ == "__main__"`, by what the name is asked for."""
+        return asked is not None and self.values(asked) == ("__main__",)
 
     @cached_property
     def _only_imported(self) -> frozenset[str]:
         """Files that scoring imports and that nothing may run as a program."""
+        return self._imported_only(self._loaded_paths)
+
+    def _imported_only(self, loaded: frozenset[str]) -> frozenset[str]:
         entered = {entry.path for entry in self.entries or () if entry.function}
         if not entered:
             return frozenset()
         texts = "\n".join(
-            source.text for source in self._sources.values() if source.path in self._loaded_paths
+            source.text for source in self._sources.values() if source.path in loaded
         )
         hidden = {
             index.path
@@ -416,7 +419,7 @@ class Program:
         }
         return frozenset(
             path
-            for path in self._loaded_paths
+            for path in loaded
             if path.rpartition("/")[2] not in texts
             and not STARTS.search(self._sources[path].text)
             and path not in hidden
@@ -463,6 +466,8 @@ class _Reach:
         self._program = program
         self._found: set[Scope] = set()
         self._said: set[str] = set()
+        self._started: set[str] = set()
+        """Files that may be run as programs."""
         self._by_name: dict[str, list[Scope]] = {}
         self._files: dict[str, list[Index]] = {}
         for index in program.modules:
@@ -480,7 +485,41 @@ class _Reach:
             self._load(index)
         for function in program.entry_functions():
             self._add(function)
+        while self._start():
+            pass
         return self._found
+
+    def _start(self) -> bool:
+        """Follows what files do when they are started; returns whether one more may be."""
+        loaded = frozenset(scope.index.path for scope in self._found if scope.parent is None)
+        fresh = loaded - self._program._imported_only(loaded) - self._started
+        self._started |= fresh
+        for scope in [scope for scope in self._found if scope.index.path in fresh]:
+            for found in [*self._spoken_of(scope), *self._loaded_by(scope)]:
+                self._add(found)
+        return bool(fresh)
+
+    def _runs(self, scope: Scope, asked: ast.expr | None) -> bool:
+        """Whether what stands under a test of `__name__`, if it does, may run."""
+        return scope.index.path in self._started or not self._program._is_by_hand(asked)
+
+    def _spoken_of(self, scope: Scope) -> Iterator[Scope]:
+        """Yields what a scope, or a comprehension in it, is the first to name."""
+        loops = [inner for inner in self._held.get(scope, ()) if inner.sort is Sort.LOOP]
+        for spoken in (scope, *loops):
+            words = set(spoken.mentions)
+            words |= {word for word, asked in spoken.by_hand if self._runs(scope, asked)}
+            for word in words - self._said:
+                self._said.add(word)
+                yield from self._by_name.get(word, ())
+                yield from self._files_in(word)
+
+    def _loaded_by(self, scope: Scope) -> Iterator[Scope]:
+        """Yields the files that a scope imports, and the texts that it executes."""
+        yield from (index.root for index in self._imported(scope))
+        for index in self._program.modules:
+            if index.within is not None and index.within.function() is scope:
+                yield index.root
 
     def _first(self) -> Iterator[Index]:
         program = self._program
@@ -508,18 +547,7 @@ class _Reach:
                     self._by_name.setdefault(inner.bare, []).append(inner)
                     if inner.bare in self._said:
                         waiting.append(inner)
-            loops = [inner for inner in self._held.get(scope, ()) if inner.sort is Sort.LOOP]
-            for spoken in (scope, *loops):
-                for word in spoken.mentions - self._said:
-                    self._said.add(word)
-                    waiting += self._by_name.get(word, ())
-                    waiting += self._files_in(word)
-            waiting += [index.root for index in self._imported(scope)]
-            waiting += [
-                index.root
-                for index in self._program.modules
-                if index.within is not None and index.within.function() is scope
-            ]
+            waiting += [*self._spoken_of(scope), *self._loaded_by(scope)]
 
     def _comes_along(self, scope: Scope) -> bool:
         """Whether a scope runs with what holds it, whoever names it."""
@@ -540,7 +568,7 @@ class _Reach:
     def _imported(self, scope: Scope) -> Iterator[Index]:
         program = self._program
         for name, place in scope.index.imports:
-            if place.scope.function() is scope:
+            if place.scope.function() is scope and self._runs(scope, place.by_hand):
                 parts = name.removesuffix(".*").split(".")
                 for end in range(1, len(parts) + 1):
                     found = program.resolver.module(".".join(parts[:end]), scope.index)

@@ -61,6 +61,8 @@ class Scope:
     returns: list[ast.expr] = field(default_factory=list)
     mentions: set[str] = field(default_factory=set)
     """Names, attributes and texts that occur in it, by which it may reach a function."""
+    by_hand: list[tuple[str, ast.expr]] = field(default_factory=list)
+    """Those under a test of `__name__`, with what it is compared with."""
 
     def bind(self, name: str, binding: Binding) -> None:
         """Notes one of the things that a name may stand for."""
@@ -188,6 +190,12 @@ class _Walk:
             [(node, where, by_hand, loop) for node in nodes if node is not None][::-1]
         )
 
+    def _mention(self, word: str) -> None:
+        if self._by_hand is None:
+            self._scope.mentions.add(word)
+        else:
+            self._scope.by_hand.append((word, self._by_hand))
+
     def _place(self, node: ast.AST) -> Place:
         return Place(node, self._scope, self._by_hand)
 
@@ -196,12 +204,12 @@ class _Walk:
     def name(self, node: ast.Name) -> None:
         _settle(node, self._scope)
         if isinstance(node.ctx, ast.Load):
-            self._scope.mentions.add(node.id)
+            self._mention(node.id)
 
     def attribute(self, node: ast.Attribute) -> None:
         if isinstance(node.ctx, ast.Load):
             self._index.attributes.append(self._place(node))
-            self._scope.mentions.add(node.attr)
+            self._mention(node.attr)
         self._push((node.value,))
 
     def subscript(self, node: ast.Subscript) -> None:
@@ -211,7 +219,7 @@ class _Walk:
 
     def constant(self, node: ast.Constant) -> None:
         if isinstance(node.value, str) and len(node.value) < 200:
-            self._scope.mentions.add(node.value)
+            self._mention(node.value)
 
     def call(self, node: ast.Call) -> None:
         self._index.calls.append(self._place(node))
