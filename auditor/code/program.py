@@ -10,13 +10,13 @@ import itertools
 import pickletools
 import re
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
 from auditor.code import folding, others
-from auditor.code.resolve import IMPORTERS, Resolver, Target, Thing
-from auditor.code.scopes import Index, Place, Scope, Sort, Stored
+from auditor.code.resolve import IMPORTERS, MOST, Resolver, Target, Thing, paired
+from auditor.code.scopes import Index, Place, Scope, Sort, Stored, home
 from auditor.code.source import ChangedSource, parse
 
 EXECUTORS = frozenset({"exec", "eval", "compile", "runpy.run_path"})
@@ -120,6 +120,7 @@ class Program:
         self._texts = 0
         self._unfold(self.modules, DEEPEST_TEXT)
         self.resolver.settled = True
+        self._leave_out_idle()
 
     # ---- what rules ask for
 
@@ -225,11 +226,26 @@ class Program:
         entered = [entry.path.rpartition("/")[0].replace("/", ".") for entry in self.entries or ()]
         return tuple(dict.fromkeys([*found, *entered, ""]))
 
-    def _prepare(self, modules: Sequence[Index]) -> None:
+    def _leave_out_idle(self) -> None:
+        """Forgets what is handed over by calls that cannot run."""
+        idle = {
+            place.node
+            for index in self.modules
+            for place in index.calls
+            if self._running(index, place) is None
+        }
+        if idle and self.resolver.callers:
+            self.resolver.forget()
+            self._prepare(self.modules, idle)
+            self.resolver.settled = True
+
+    def _prepare(self, modules: Sequence[Index], idle: Collection[ast.AST] = ()) -> None:
         """Notes who calls whom, and what is appended to what."""
         for index in modules:
             for place in index.calls:
                 assert isinstance(place.node, ast.Call)
+                if place.node in idle:
+                    continue
                 for target in self.resolver.targets(place.node):
                     if isinstance(target.thing, Scope):
                         self.resolver.callers.setdefault(target.thing, []).append(target)
@@ -249,7 +265,8 @@ class Program:
         ]
         if inner and depth:
             self.modules += inner
-            self._prepare(inner)
+            self.resolver.forget()  # names may stand for what the texts bind
+            self._prepare(self.modules)
             self._unfold(inner, depth - 1)
 
     def _executed(self, index: Index, place: Place) -> Iterator[Index]:
@@ -269,6 +286,7 @@ class Program:
                 continue
             self._texts += 1
             made = Index(tree, index.path, at=index.line(call), within=scope, by_hand=place.by_hand)
+            index.bound_by_texts = True
             for name, bindings in made.root.bindings.items():  # `exec` binds where it stands
                 scope.function().bindings.setdefault(name, []).extend(bindings)
                 index.root.bindings.setdefault(name, []).extend(bindings)
@@ -279,7 +297,31 @@ class Program:
     def _targets(self, call: ast.Call) -> Iterator[Target]:
         found = list(self.resolver.targets(call))
         foreign = [target for target in found if isinstance(target.thing, str)]
-        yield from foreign or [Target("", tuple(call.args), tuple(call.keywords))]
+        for target in foreign or [Target("", tuple(call.args), tuple(call.keywords))]:
+            yield from self._told_apart(call, target)
+
+    def _told_apart(self, call: ast.Call, target: Target) -> Iterator[Target]:
+        """Yields a target once per caller, where parameters are given together by each."""
+        items = [item for item in (call.func, *target.args) if isinstance(item, ast.Name)]
+        holders = [holder for item in items if (holder := self._parameter_of(item)) is not None]
+        callers = self.resolver.callers.get(holders[0], []) if len(holders) > 1 else []
+        if len(callers) < 2 or len(set(holders)) > 1:
+            yield target
+            return
+        for caller in callers[: MOST * MOST]:
+            given = dict(paired(holders[0], caller))
+            called = given.get(call.func.id) if isinstance(call.func, ast.Name) else None
+            things = self.resolver.things(called) if called is not None else frozenset()
+            if not things or target.thing in things:
+                yield target._replace(args=tuple(_said(item, given) for item in target.args))
+
+    def _parameter_of(self, name: ast.Name) -> Scope | None:
+        """Returns the function of which a name is a parameter, and nothing else."""
+        scope = home(name)
+        found = self.resolver.bindings(name.id, scope) if scope is not None else None
+        if found is None or any(binding.value is not found[1] for binding in found[0]):
+            return None
+        return found[1]
 
     @staticmethod
     def _foreign(thing: Thing) -> frozenset[str]:
@@ -408,9 +450,7 @@ class Program:
         entered = {entry.path for entry in self.entries or () if entry.function}
         if not entered:
             return frozenset()
-        texts = "\n".join(
-            source.text for source in self._sources.values() if source.path in loaded
-        )
+        texts = "\n".join(source.text for source in self._sources.values() if source.path in loaded)
         hidden = {
             index.path
             for index in self.modules
@@ -604,15 +644,20 @@ def _indexed(path: str, text: str, shift: int) -> Index | None:
     digest = hashlib.sha256(f"{path}\0{shift}\0".encode("utf-8", "surrogatepass"))
     digest.update(text.encode("utf-8", "surrogatepass"))
     key = digest.hexdigest()
-    if key in _indexes:
+    known = _indexes.get(key)
+    if key in _indexes and not (known is not None and known.bound_by_texts):
         _indexes.move_to_end(key)
-        return _indexes[key]
+        return known
     tree = parse(text)
     index = None if tree is None else Index(tree, path, shift)
     _indexes[key] = index
     if len(_indexes) > _CACHE_SIZE:
         _indexes.popitem(last=False)
     return index
+
+
+def _said(argument: ast.expr, given: Mapping[str, ast.expr]) -> ast.expr:
+    return given.get(argument.id, argument) if isinstance(argument, ast.Name) else argument
 
 
 def _dotted(path: str) -> str:

@@ -9,7 +9,7 @@ import itertools
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from auditor.code import folding
 from auditor.code.folding import UNKNOWN, Value
@@ -22,6 +22,7 @@ Thing = str | Scope
 """
 Things = frozenset[Thing]
 NOTHING: Things = frozenset()
+Key = tuple[str, ast.AST | Scope, str]
 Environment = Mapping[str, tuple[Value, ...]]
 """Values of loop variables, while a loop over constants is unrolled."""
 
@@ -70,9 +71,10 @@ class Resolver:
     """Calls of the program's own functions."""
     exhausted: bool = False
     """There was more to follow than `STEPS`."""
-    _things: dict[ast.expr, Things] = field(default_factory=dict)
-    _values: dict[ast.expr, tuple[Value, ...]] = field(default_factory=dict)
-    _open: set[tuple[str, ast.AST]] = field(default_factory=set)
+    _answers: dict[Key, object] = field(default_factory=dict)
+    _for_now: dict[Key, object] = field(default_factory=dict)
+    """Answers that were cut short, while the question they belong to is open."""
+    _open: set[Key] = field(default_factory=set)
     _steps: int = 0
     _cuts: int = 0
     """Counts answers that were cut short, or rest on callers that are not known yet."""
@@ -85,32 +87,54 @@ class Resolver:
         self._unique = tuple(dict.fromkeys(self.modules.values()))
         self._most_steps = STEPS * (1 + len(self._unique))
 
+    def forget(self) -> None:
+        """Drops every answer, since more is known of what names stand for."""
+        for answers in (self._answers, self._for_now, self.callers, self._grown):
+            answers.clear()
+        self.settled = False
+
     # ---- what is referred to
 
     def things(self, node: ast.expr, depth: int = 0) -> Things:
         """Returns what an expression may refer to."""
-        known = self._things.get(node)
+        key = self._key("things", node)
+        known = self._answered(key)
         if known is not None:
-            return known
-        key = ("things", node)
+            return cast(Things, known)
         if key in self._open or not self._may(depth):
             self._cuts += 1
             return NOTHING
         self._open.add(key)
         before = self._cuts
+        found = NOTHING
         try:
             found = frozenset(itertools.islice(self._find(node, depth + 1), MOST))
         except folding.WRONG:
-            found = NOTHING
+            pass
         finally:
             self._open.discard(key)
-        if self._is_whole(before):
-            self._things[node] = found
+            self._remember(key, found, before)
         return found
 
-    def _is_whole(self, before: int) -> bool:
-        """Whether an answer may be remembered: nothing cut it short, or nobody else waits."""
-        return self._cuts == before or (self.settled and not self._open)
+    @staticmethod
+    def _key(question: str, node: ast.expr) -> Key:
+        """What an answer is remembered by: all uses of a variable have one."""
+        if isinstance(node, ast.Name) and (scope := home(node)) is not None:
+            return question, scope, node.id
+        return question, node, ""
+
+    def _answered(self, key: Key) -> object:
+        found = self._answers.get(key)
+        return self._for_now.get(key) if found is None else found
+
+    def _remember(self, key: Key, found: object, before: int) -> None:
+        """Keeps an answer: for good if nothing cut it short, else until the question is answered."""
+        if self._cuts == before or (self.settled and not self._open):
+            self._answers[key] = found
+        else:
+            self._for_now[key] = found
+        if not self._open:
+            self._for_now.clear()
 
     def names(self, node: ast.expr) -> frozenset[str]:
         """Returns the dotted names of the foreign things that an expression may refer to."""
@@ -294,7 +318,7 @@ class Resolver:
             function = scope.function()
             if function.parent is owner and function.parameters[:1] == (node.id,):
                 return True
-        return owner in self._things.get(node, NOTHING)
+        return owner in cast(Things, self._answers.get(self._key("things", node), NOTHING))
 
     # ---- calls
 
@@ -561,13 +585,16 @@ class Resolver:
         self, node: ast.expr, scope: Environment | None = None, depth: int = 0
     ) -> tuple[Value, ...]:
         """Returns the constants an expression may be; empty when it is not constant."""
-        if not scope and (known := self._values.get(node)) is not None:
-            return known
-        key = ("values", node)
+        key = self._key("values", node)
+        if not scope:
+            known = self._answered(key)
+            if known is not None:
+                return cast(tuple[Value, ...], known)
         if (not scope and key in self._open) or not self._may(depth):
             self._cuts += 1
             return ()
-        self._open.add(key)
+        if not scope:
+            self._open.add(key)
         before = self._cuts
         found: list[Value] = []
         try:
@@ -577,9 +604,9 @@ class Resolver:
         except folding.WRONG:
             pass  # a constant expression that would raise has no value
         finally:
-            self._open.discard(key)
-        if not scope and self._is_whole(before):
-            self._values[node] = tuple(found)
+            if not scope:
+                self._open.discard(key)
+                self._remember(key, tuple(found), before)
         return tuple(found)
 
     def _fold(self, node: ast.expr, scope: Environment, depth: int) -> Iterator[Value]:
@@ -680,9 +707,10 @@ class Resolver:
         for binding in added[: 4 * MOST]:
             assert binding.added is not None and isinstance(binding.value, ast.expr)
             for more in self._turns(binding.value, binding.added.loop, depth):
-                value = next(folding.combined(value, binding.added.op, more))
-                if not folding.small(value):
+                joined = next(folding.combined(value, binding.added.op, more), None)
+                if joined is None or not folding.small(joined):
                     return
+                value = joined
         if grown and isinstance(value, tuple):
             more_items = [self.values(item, depth=depth) for item in grown[: folding.LONGEST]]
             value = (*value, *(values[0] if values else UNKNOWN for values in more_items))

@@ -126,6 +126,8 @@ class Index:
     """Lines of the file above the text."""
     at: int | None = None
     """The one line that stands for all: what is executed from a text has no lines of its own."""
+    bound_by_texts: bool = False
+    """Texts that one program executes have bound names here: no other can share it."""
     within: "Scope | None" = None
     """The scope that a text is executed in."""
     by_hand: ast.expr | None = None
