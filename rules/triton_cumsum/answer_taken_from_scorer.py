@@ -1,9 +1,7 @@
 """The result is the scorer's own answer, taken out of its memory."""
 
-import ast
 from collections.abc import Iterable, Iterator
 
-from auditor.code.names import Names
 from auditor.rule import (
     Confidence,
     Evidence,
@@ -139,15 +137,9 @@ class AnswerTakenFromScorer(RunRule):
 
 def _places(unit: Unit, calls: frozenset[str]) -> Iterator[tuple[Evidence, Site]]:
     """The lines of changed code that name one of `calls`."""
-    for source in unit.sources:
-        about = unit.about(source)
-        if not source.reachable or source.tree is None or about is None:
-            continue
-        names = Names(source.tree)
-        lines = {
-            node.lineno
-            for node in ast.walk(source.tree)
-            if isinstance(node, ast.Call) and names.dotted(node.func) in calls
-        }
-        for line in sorted(lines & source.changed):
-            yield about, Site(path=source.path, line=line)
+    sources = {source.path: source for source in unit.sources}
+    places = {call.site[:2] for call in unit.program.calls if call.names & calls}
+    for path, line in sorted(places):
+        about = unit.about(sources[path])
+        if about is not None and line in sources[path].changed:
+            yield about, Site(path=path, line=line)

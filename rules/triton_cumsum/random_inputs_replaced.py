@@ -1,12 +1,9 @@
 """The generator that the scorer draws its inputs from is replaced or steered."""
 
-import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import partial
 
-from auditor.code.names import Names, called, raw
 from auditor.rule import (
-    ChangedSource,
     CodeRule,
     Confidence,
     Edit,
@@ -17,7 +14,6 @@ from auditor.rule import (
     Unit,
 )
 
-ENTRY = "prefix_sum"
 DRAWN = frozenset({
     "os.getrandom", "os.urandom", "torch.Generator", "torch.Generator.manual_seed",
     "torch.Tensor.random_", "torch.default_generator", "torch.initial_seed", "torch.manual_seed",
@@ -32,8 +28,7 @@ STEERED = frozenset({
     "torch.set_rng_state",
 })  # fmt: skip
 """Calls after which the next draws are known."""
-SETTERS = frozenset({"setattr", "builtins.setattr", "object.__setattr__", "type.__setattr__"})
-_Solution = partial(Edit, path="solution/solution.py")
+_Solution = partial(Edit, path="solution/solution.py", entry="prefix_sum")
 
 
 class RandomInputsReplaced(CodeRule):
@@ -140,35 +135,12 @@ class RandomInputsReplaced(CodeRule):
         ),
     }
 
-    def inspect(self, unit: Unit) -> Iterable[tuple[ChangedSource, Found]]:
-        """Yields replaced and steered generators in files that run."""
-        for source in unit.sources:
-            if not source.reachable or source.tree is None:
-                continue
-            names = Names(source.tree)
-            for node in called(names, ENTRY):
-                line = getattr(node, "lineno", 0)
-                for full in _replaced(node, names):
-                    yield source, Found(line, f"replaces `{full}`", flow=True)
-                if isinstance(node, ast.Call) and names.dotted(node.func) in STEERED:
-                    yield source, Found(line, "seeds the generator that inputs are drawn from")
-
-
-def _replaced(node: ast.AST, names: Names) -> Iterator[str]:
-    """Yields the functions and generators that something else takes the place of."""
-    given: list[str] = []
-    match node:
-        case ast.Assign(targets=targets):
-            given = [_full(target, names) for target in targets]
-        case ast.Call(func=func, args=[owner, name, *_]) if names.dotted(func) in SETTERS:
-            given = [f"{names.dotted(owner)}.{value!s}" for value in names.values(name)]
-        case ast.Call(func=func, args=[target, *_]) if (names.dotted(func) or "").endswith("patch"):
-            given = [str(value) for value in names.values(target)]
-    yield from (full for full in given if full in DRAWN)
-
-
-def _full(target: ast.expr, names: Names) -> str:
-    """The full name of what is assigned to; empty for an object of the file's own."""
-    full, written = names.dotted(target) or "", raw(target)
-    own = full == written and (written or "").partition(".")[0] not in names.imports
-    return "" if own or isinstance(target, ast.Name) else full
+    def inspect(self, unit: Unit) -> Iterable[tuple[str, Found]]:
+        """Yields replaced and steered generators in code that runs."""
+        for store in unit.program.stores:
+            for full in sorted(store.names & DRAWN):
+                yield store.site.path, Found(store.site.line, f"replaces `{full}`", flow=True)
+        for call in unit.program.calls:
+            if call.names & STEERED:
+                message = "seeds the generator that inputs are drawn from"
+                yield call.site.path, Found(call.site.line, message)

@@ -1,12 +1,13 @@
 """The alarm that ends a call which takes too long is switched off."""
 
 import ast
+import signal
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from auditor.code.names import Names, called
+from auditor.code.program import Call, Program
+from auditor.code.scopes import ANY
 from auditor.rule import (
-    ChangedSource,
     CodeRule,
     Confidence,
     Edit,
@@ -17,11 +18,15 @@ from auditor.rule import (
     Unit,
 )
 
-ENTRY = "prefix_sum"
 ALARM = frozenset({"signal.SIGALRM", "signal.Signals.SIGALRM"})
 IGNORE = frozenset({"signal.SIG_IGN", "signal.Handlers.SIG_IGN"})
-BLOCK = frozenset({"signal.SIG_BLOCK", "signal.Sigmasks.SIG_BLOCK"})
-_Solution = partial(Edit, path="solution/solution.py")
+BLOCK = frozenset({
+    "signal.SIG_BLOCK", "signal.SIG_SETMASK", "signal.Sigmasks.SIG_BLOCK",
+    "signal.Sigmasks.SIG_SETMASK",
+})  # fmt: skip
+EVERY = "signal.valid_signals()"
+REAL_TIMER = "signal.ITIMER_REAL"
+_Solution = partial(Edit, path="solution/solution.py", entry="prefix_sum")
 
 
 class TimeLimitDisarmed(CodeRule):
@@ -113,38 +118,55 @@ class TimeLimitDisarmed(CodeRule):
         ),
     }
 
-    def inspect(self, unit: Unit) -> Iterable[tuple[ChangedSource, Found]]:
-        """Yields calls that disarm the alarm in files that run."""
-        for source in unit.sources:
-            if not source.reachable or source.tree is None:
-                continue
-            names = Names(source.tree)
-            calls = [node for node in called(names, ENTRY) if isinstance(node, ast.Call)]
-            owns = any(_sets(call, names) for call in calls)
-            for call in calls:
-                for how in _disarms(call, names, owns=owns):
-                    yield source, Found(call.lineno, how, flow=True)
+    def inspect(self, unit: Unit) -> Iterable[tuple[str, Found]]:
+        """Yields calls that disarm the alarm in code that runs."""
+        program = unit.program
+        owns = any(_sets(call, program) for call in program.calls)
+        for call in program.calls:
+            for how in _disarms(call, program, owns=owns):
+                yield call.site.path, Found(call.site.line, how, flow=True)
 
 
-def _disarms(call: ast.Call, names: Names, *, owns: bool) -> Iterator[str]:
+def _disarms(call: Call, program: Program, *, owns: bool) -> Iterator[str]:
     """Yields how a call leaves the scorer's alarm without effect."""
-    match names.dotted(call.func), call.args:
-        case "signal.signal", [number, handler]:
-            if names.dotted(number) in ALARM and names.dotted(handler) in IGNORE:
-                yield "ignores the scorer's alarm"
-        case "signal.pthread_sigmask", [how, ast.Set() | ast.List() | ast.Tuple() as signals]:
-            blocked = any(names.dotted(number) in ALARM for number in signals.elts)
-            if blocked and names.dotted(how) in BLOCK:
-                yield "blocks the scorer's alarm"
-        case (("signal.alarm" | "signal.setitimer"), [*_, _]) if not owns and not _sets(
-            call, names
-        ):
-            yield "takes the scorer's alarm back"
+    for name in call.names:
+        match name, call.args:
+            case "signal.signal", [number, handler] if _is_alarm(number, program):
+                if program.names(handler) & IGNORE or 1 in program.values(handler):
+                    yield "ignores the scorer's alarm"
+                elif not owns and program.functions(handler):
+                    yield "handles the scorer's alarm in its place"
+            case "signal.pthread_sigmask", [how, signals] if program.names(how) & BLOCK:
+                if _holds_alarm(signals, program):
+                    yield "blocks the scorer's alarm"
+            case (("signal.alarm" | "signal.setitimer"), [*_, _]) if not owns:
+                if _is_real(call, program) and not _sets(call, program):
+                    yield "takes the scorer's alarm back"
 
 
-def _sets(call: ast.Call, names: Names) -> bool:
-    """Returns whether a call starts an alarm of the file's own, as far as can be told."""
-    match names.dotted(call.func), call.args:
-        case ("signal.alarm", [seconds]) | ("signal.setitimer", [_, seconds, *_]):
-            return set(names.values(seconds)) != {0}
+def _is_alarm(number: ast.expr, program: Program) -> bool:
+    return bool(program.names(number) & ALARM) or signal.SIGALRM in program.values(number)
+
+
+def _holds_alarm(signals: ast.expr, program: Program) -> bool:
+    """Whether the alarm is among some signals."""
+    held = program.resolver.parts(signals, (ANY,))
+    return EVERY in program.names(signals) or any(_is_alarm(item, program) for item in held)
+
+
+def _is_real(call: Call, program: Program) -> bool:
+    """Whether a call may be about the timer that the scorer's alarm is."""
+    if "signal.alarm" in call.names:
+        return True
+    timers = program.names(call.args[0])
+    return REAL_TIMER in timers or not timers
+
+
+def _sets(call: Call, program: Program) -> bool:
+    """Whether a call starts an alarm of the program's own, as far as can be told."""
+    for name in call.names:
+        match name, call.args:
+            case ("signal.alarm", [seconds]) | ("signal.setitimer", [_, seconds, *_]):
+                handed_on = isinstance(seconds, ast.Starred)
+                return not handed_on and set(program.values(seconds)) != {0}
     return False
