@@ -20,8 +20,8 @@ from auditor.code.source import parse
 
 LARGEST = 250_000
 """Characters above which nothing is compared; parsing and comparing that takes 3 s at worst."""
-LARGEST_READ = 50_000
-"""Effort, as of `outline.effort`, above which libcst is not asked: that takes 2 s or 3."""
+LARGEST_READ = 40_000
+"""Effort, as of `outline.effort`, above which libcst is not asked: that takes 3 s at worst."""
 LARGEST_SPELLED = 150_000
 """Characters of functions that are compared without their names; of nested ones, all count."""
 MOST = 5_000

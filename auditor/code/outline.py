@@ -24,7 +24,7 @@ DEEPEST_BRACKETS = 30
 """Of a text that Python cannot parse; libcst's time is quadratic in it."""
 LONGEST_RUN = 400
 """Characters outside of which a text that Python cannot parse may not hold one expression."""
-LONGEST_UNKNOWN = 14_000
+LONGEST_UNKNOWN = 12_000
 """Above this a text that Python cannot parse is not given to libcst."""
 _BODIES = frozenset({"body", "orelse", "handlers", "finalbody", "cases"})
 
