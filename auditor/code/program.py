@@ -346,7 +346,7 @@ class Program:
         found = set()
         for owner in owners:
             base = owner.removesuffix("__dict__") if owner.endswith(".__dict__") else f"{owner}."
-            if owner.endswith(NAMESPACE_ENDS):
+            if owner.endswith(NAMESPACE_ENDS) or owner == "__builtins__":
                 found |= {f"{base}{text}" for text in self.texts(key)} or {f"{base}?"}
             else:
                 found.add(f"{owner}[]")
@@ -420,6 +420,13 @@ class Program:
         names = self.names(call.func)
         return bool(names & EXECUTORS and call.args) and not self._is_read(call.args[0])
 
+    def _may_rename(self, call: ast.Call) -> bool:
+        """Whether a call may set the name by which a module asks what it is."""
+        if len(call.args) < 2 or self.names(call.func).isdisjoint(SETTERS):
+            return False
+        said = self.texts(call.args[1])
+        return not said or any(text == "__name__" or folding.UNKNOWN in text for text in said)
+
     def _is_read(self, node: ast.expr) -> bool:
         """Whether a text that is executed is known, or was compiled from one that is."""
         if self.values(node):
@@ -455,7 +462,8 @@ class Program:
             index.path
             for index in self.modules
             for place in index.calls
-            if isinstance(place.node, ast.Call) and self._executes_unknown(place.node)
+            if isinstance(place.node, ast.Call)
+            and (self._executes_unknown(place.node) or self._may_rename(place.node))
         }
         return frozenset(
             path
@@ -623,7 +631,7 @@ class _Reach:
 
 STARTS = re.compile(
     r"__file__|runpy|multiprocessing|subprocess|sys\.argv|__name__\s*(=[^=]|:=)"
-    r"|globals|setattr|vars\(|system|popen|spawn",
+    r"|globals|vars\(|system|popen|spawn",
 )
 """What an imported file may become a program by, or call itself one."""
 

@@ -1,12 +1,15 @@
 """What compares the result, or writes the score, is replaced in the scorer's own process."""
 
 import ast
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
-from auditor.code.names import Names, raw, running
+from auditor.code.graph import MEASURES, last
+from auditor.code.program import Program, Store
+from auditor.code.resolve import paired
+from auditor.code.scopes import ANY, Scope, Sort, home
 from auditor.rule import (
-    ChangedSource,
     CodeRule,
     Confidence,
     Edit,
@@ -22,12 +25,13 @@ SCORERS = ("__main__", "classic_scorer", "score")
 """Names under which the scorer's own module can be met."""
 MODULES = ("json", "math", "torch")
 FUNCTIONS = frozenset({
-    "builtins.open", "builtins.print", "ctypes.string_at", "json.JSONEncoder.encode", "json.dump",
-    "json.dumps", "json.loads", "math.log", "os.write", "pathlib.Path.open",
+    "ctypes.string_at", "json.JSONEncoder.encode", "json.dump", "json.dumps", "json.loads",
+    "math.log", "os.write", "pathlib.Path.open",
     "pathlib.Path.read_text", "pathlib.Path.write_text", "signal.alarm", "torch.all",
     "torch.allclose", "torch.any", "torch.cumsum", "torch.eq", "torch.equal", "torch.isclose",
     "torch.ne", "torch.testing.assert_close", "torch.where",
 })  # fmt: skip
+BUILTINS = frozenset({"abs", "all", "any", "float", "int", "isinstance", "len", "open", "print"})
 METHODS = frozenset({
     "__bool__", "__eq__", "__getattribute__", "__gt__", "__mod__", "__ne__", "__torch_dispatch__",
     "__torch_function__", "all", "allclose", "any", "cpu", "cumsum", "data_ptr", "device", "dtype",
@@ -35,11 +39,15 @@ METHODS = frozenset({
 })  # fmt: skip
 """What answers for a tensor when it is compared."""
 TENSORS = ("torch.Tensor", "torch._C.TensorBase", "torch._C._TensorBase", "torch._tensor.Tensor")
-SETTERS = frozenset({"setattr", "builtins.setattr", "object.__setattr__", "type.__setattr__"})
-PATCHES = frozenset({"mock.patch", "unittest.mock.patch"})
-CODE = frozenset({"__code__", "__defaults__", "__kwdefaults__"})
-NAMESPACES = frozenset({"f_globals", "f_locals"})
-_Solution = partial(Edit, path="solution/solution.py")
+CODE = ("__code__", "__defaults__", "__kwdefaults__")
+FRAME = re.compile(r"\.(f_globals|f_locals)(\[\]|\.)")
+UPDATES = re.compile(r"\.(f_globals|f_locals)\.(update|__setitem__|setdefault|__ior__)$")
+DEEPEST = 6
+"""Calls within calls through which an instance is followed."""
+STEPS = 50_000
+Given = Mapping[str, ast.expr]
+NOTHING: Given = {}
+_Solution = partial(Edit, path="solution/solution.py", entry="prefix_sum")
 
 
 class EvaluatorReplaced(CodeRule):
@@ -174,133 +182,173 @@ class EvaluatorReplaced(CodeRule):
         ),
     }
 
-    def inspect(self, unit: Unit) -> Iterable[tuple[ChangedSource, Found]]:
-        """Yields the replacements in files that run."""
-        for source in unit.sources:
-            if not source.reachable or source.tree is None:
-                continue
-            names = Names(source.tree)
-            for node in running(names):
-                for what, flow in _replaced(node, names):
-                    line = getattr(node, "lineno", 0)
-                    yield source, Found(line, f"replaces {what}", flow=flow)
-                if isinstance(node, ast.ClassDef) and _answers(node, names):
-                    did = f"defines a tensor that answers comparisons itself; {ENTRY} returns it"
-                    yield source, Found(node.lineno, did, flow=True)
+    def inspect(self, unit: Unit) -> Iterable[tuple[str, Found]]:
+        """Yields the replacements in code that runs."""
+        program = unit.program
+        for store in program.stores:
+            for what, sure in _replaced(store):
+                yield store.site.path, Found(store.site.line, f"replaces {what}", flow=sure)
+        for call in program.calls:
+            if any(UPDATES.search(name) for name in call.names):
+                did = "replaces names in a caller's frame"
+                yield call.site.path, Found(call.site.line, did, flow=True)
+        for path, line, made in _answering(program):
+            if _Dress(program, made).comes_out():
+                did = f"defines a tensor that answers comparisons itself; {ENTRY} returns it"
+                yield path, Found(line, did, flow=True)
 
 
-def _replaced(node: ast.AST, names: Names) -> Iterator[tuple[str, bool]]:
-    """Yields what a statement or call replaces, and whether that is the scorer's for sure."""
-    match node:
-        case ast.Assign(targets=targets):
-            for target in targets:
-                yield from _target(target, names)
-        case ast.AugAssign(target=target) | ast.AnnAssign(target=target):
-            yield from _target(target, names)
-        case ast.Call(func=func, args=[owner, name, *_]) if names.dotted(func) in SETTERS:
-            for value in names.values(name):
-                yield from _judged(owner, str(value), names)
-        case ast.Call(func=func, args=[target, *rest]):
-            called = names.dotted(func) or ""
-            if called in PATCHES:
-                for value in names.values(target):
-                    yield from _full(str(value))
-            elif called.endswith("patch.object") and rest:
-                for value in names.values(rest[0]):
-                    yield from _judged(target, str(value), names)
-            elif isinstance(func, ast.Attribute) and func.attr in ("update", "__setitem__"):
-                yield from _namespace(func.value, names)
+def _replaced(store: Store) -> Iterator[tuple[str, bool]]:
+    """Yields what of the scorer's a store replaces, and whether that is the scorer's for sure."""
+    for name in sorted(store.names):
+        owner, _, attr = name.rpartition(".")
+        root = name.partition(".")[0]
+        if attr in CODE:
+            if not name.startswith("<"):
+                of = f"`{owner}`" if root != "?" else "a function of others"
+                yield f"`{attr}` of {of}", root in (*SCORERS, *MODULES)
+        elif FRAME.search(name):
+            yield "names in a caller's frame", True
+        elif owner == "sys.modules" and attr in (*SCORERS, *MODULES):
+            yield f"the module `{attr}`", True
+        elif _is_judging(name, owner, attr):
+            yield f"`{name}`", True
 
 
-def _target(target: ast.expr, names: Names) -> Iterator[tuple[str, bool]]:
-    match target:
-        case ast.Tuple(elts=items) | ast.List(elts=items):
-            for item in items:
-                yield from _target(item, names)
-        case ast.Attribute(value=owner, attr=attr):
-            yield from _judged(owner, attr, names)
-        case ast.Subscript(value=owner):
-            yield from _namespace(owner, names)
-            full = names.dotted(target) or ""
-            if full in (*SCORERS, *MODULES):
-                yield f"the module `{full}`", True
-            yield from _full(full)
-
-
-def _judged(owner: ast.expr, attr: str, names: Names) -> Iterator[tuple[str, bool]]:
-    """Yields an attribute that the scorer relies on."""
-    if attr in CODE:
-        yield from _swapped(owner, attr, names)
-        return
-    full = names.dotted(owner)
-    root = (raw(owner) or "").partition(".")[0]
-    if full is not None and (full != raw(owner) or root in names.imports):
-        yield from _full(f"{full}.{attr}")
-
-
-def _full(full: str) -> Iterator[tuple[str, bool]]:
-    owner, _, attr = full.rpartition(".")
+def _is_judging(name: str, owner: str, attr: str) -> bool:
+    """Whether the scorer relies on what a name stands for."""
     scorers = owner.partition(".")[0] in SCORERS and not attr.startswith("__")
-    if full in FUNCTIONS or scorers or (owner in TENSORS and attr in METHODS):
-        yield f"`{full}`", True
+    builtin = attr in BUILTINS and owner in ("builtins", "__builtins__")
+    return name in FUNCTIONS or builtin or scorers or (owner in TENSORS and attr in METHODS)
 
 
-def _swapped(owner: ast.expr, attr: str, names: Names) -> Iterator[tuple[str, bool]]:
-    """Yields the code of a function that the file does not define."""
-    full = names.dotted(owner)
-    defined = {item.name for item in ast.walk(names.tree) if isinstance(item, ast.FunctionDef)}
-    if full is None or full.partition(".")[0] not in defined:
-        of = "a function of others" if full is None else f"`{full}`"
-        sure = full is not None and full.partition(".")[0] in (*SCORERS, *MODULES)
-        yield f"`{attr}` of {of}", sure
+def _answering(program: Program) -> Iterator[tuple[str, int, Scope | ast.Call]]:
+    """Yields tensor classes that decide what comparisons say."""
+    for index in program.modules:
+        for scope in index.scopes:
+            if scope.sort is Sort.CLASS and program.runs(scope) and _answers(scope, program):
+                yield index.path, index.line(scope.node), scope
+    for call in program.calls:
+        match call.args:
+            case [_, bases, ast.Dict(keys=keys)] if "type" in call.names:
+                named = {text for key in keys if key is not None for text in program.texts(key)}
+                if named & METHODS and _is_tensor(program.resolver.parts(bases, (ANY,)), program):
+                    yield call.site.path, call.site.line, call.node
 
 
-def _namespace(owner: ast.expr, names: Names) -> Iterator[tuple[str, bool]]:
-    """Yields the names of a frame, whether met directly or under a name."""
-    known = [owner, *names.bound.get(raw(owner) or "", ())]
-    if any(isinstance(item, ast.Attribute) and item.attr in NAMESPACES for item in known):
-        yield "names in a caller's frame", True
+def _answers(scope: Scope, program: Program) -> bool:
+    """Whether a class is a tensor, and holds what comparisons ask."""
+    bases = getattr(scope.node, "bases", [])
+    return not METHODS.isdisjoint(scope.bindings) and _is_tensor(bases, program)
 
 
-def _answers(node: ast.ClassDef, names: Names) -> bool:
-    """Whether a class is a tensor that decides what comparisons say, and is handed out."""
-    if not any(names.dotted(base) in TENSORS for base in node.bases):
+def _is_tensor(bases: Iterable[ast.expr], program: Program) -> bool:
+    return any(name in TENSORS for base in bases for name in program.names(base))
+
+
+class _Dress:
+    """Follows instances of a class from name to name: what they only fill stays as it was."""
+
+    def __init__(self, program: Program, made: Scope | ast.Call) -> None:
+        self._program = program
+        self._made = made
+        self._carriers: set[tuple[Scope, str]] = set()
+        self._steps = 0
+
+    def comes_out(self) -> bool:
+        """Returns whether the entry point returns an instance, unless undressed before."""
+        before = -1
+        while before != len(self._carriers):
+            before = len(self._carriers)
+            for index in self._program.modules:
+                for scope in index.scopes:
+                    self._spread(scope)
+                for stored in index.stored:
+                    if stored.value is not None and self._is_dressed(stored.value):
+                        self._carriers |= set(self._holders(stored.target))
+        functions = self._program.entry_functions()
+        return any(self._is_dressed(value) for item in functions for value in item.returns)
+
+    def _spread(self, scope: Scope) -> None:
+        for name, bindings in scope.bindings.items():
+            if any(isinstance(b.value, ast.expr) and self._is_dressed(b.value) for b in bindings):
+                self._carriers.add((scope, name))
+        for target in self._program.resolver.callers.get(scope, ()):
+            for name, argument in paired(scope, target):
+                if self._is_dressed(argument):
+                    self._carriers.add((scope, name))
+
+    def _is_dressed(self, node: ast.expr, given: Given = NOTHING, depth: int = 0) -> bool:
+        """Whether an expression holds an instance, with what parameters are given."""
+        waiting: list[ast.AST] = [node]
+        while waiting and self._steps < STEPS and depth < DEEPEST:
+            self._steps += 1
+            item = waiting.pop()
+            if item is self._made:
+                return True
+            if _only_measures(item):
+                continue
+            if isinstance(item, ast.Name) and item.id in given:
+                if self._is_dressed(given[item.id], depth=depth + 1):
+                    return True
+            elif isinstance(item, ast.Name | ast.Attribute) and self._is_carrier(item):
+                return True
+            elif not isinstance(item, ast.Call):
+                waiting.extend(ast.iter_child_nodes(item))
+            elif not self._undresses(item, given):
+                if self._returned(item, depth):
+                    return True
+                waiting.extend(() if self._is_own(item) else ast.iter_child_nodes(item))
         return False
-    own = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
-    own |= {
-        target.id
-        for item in node.body
-        if isinstance(item, ast.Assign)
-        for target in item.targets
-        if isinstance(target, ast.Name)
-    }
-    return not own.isdisjoint(METHODS) and _handed_out(node.name, names)
+
+    def _undresses(self, call: ast.Call, given: Given) -> bool:
+        """Whether a call makes a plain tensor of what it is given."""
+        for target in self._program.resolver.targets(call):
+            if str(target.thing).endswith(".as_subclass") and target.args:
+                kind = target.args[-1]
+                named = given.get(kind.id, kind) if isinstance(kind, ast.Name) else kind
+                if _is_tensor([named], self._program):
+                    return True
+        return False
+
+    def _returned(self, call: ast.Call, depth: int) -> bool:
+        """Whether a function of the program's own returns an instance to a call."""
+        return any(
+            self._is_dressed(value, dict(paired(target.thing, target)), depth + 1)
+            for target in self._program.resolver.targets(call)
+            if isinstance(target.thing, Scope) and target.thing.sort is Sort.FUNCTION
+            for value in target.thing.returns
+        )
+
+    def _is_own(self, call: ast.Call) -> bool:
+        """Whether nothing but functions of the program's own is called."""
+        things = [target.thing for target in self._program.resolver.targets(call)]
+        return bool(things) and all(
+            isinstance(thing, Scope) and thing.sort is Sort.FUNCTION for thing in things
+        )
+
+    def _is_carrier(self, node: ast.expr) -> bool:
+        if isinstance(node, ast.Name) and not self._carriers.isdisjoint(self._holders(node)):
+            return True
+        return self._made in self._program.resolver.things(node)
+
+    def _holders(self, node: ast.expr) -> Iterator[tuple[Scope, str]]:
+        """Yields the variable that an expression is, or is a part of."""
+        while isinstance(node, ast.Attribute | ast.Subscript):
+            node = node.value
+        scope = home(node) if isinstance(node, ast.Name) else None
+        if isinstance(node, ast.Name) and scope is not None:
+            found = self._program.resolver.bindings(node.id, scope)
+            if found is not None:
+                yield (found[1], node.id)
 
 
-def _handed_out(name: str, names: Names) -> bool:
-    """Whether instances of a class come out of the entry point, unless undressed before."""
-    carriers = {name}
-    before: set[str] = set()
-    while carriers != before:
-        before = set(carriers)
-        for node in ast.walk(names.tree):
-            match node:
-                case ast.Assign(targets=targets, value=value) if _mentions(value, before, names):
-                    carriers |= {(raw(item) or "").removesuffix(".__class__") for item in targets}
-                case ast.FunctionDef(name=function) if any(
-                    isinstance(item, ast.Return) and _mentions(item, before, names)
-                    for item in ast.walk(node)
-                ):
-                    carriers.add(function)
-    return ENTRY in carriers
-
-
-def _mentions(node: ast.AST, carriers: set[str], names: Names) -> bool:
+def _only_measures(node: ast.AST) -> bool:
     match node:
-        case ast.Call(func=ast.Attribute(attr="as_subclass"), args=[plain]) if (
-            names.dotted(plain) in TENSORS
-        ):
-            return False
-        case ast.Name(id=name):
-            return name in carriers
-    return any(_mentions(child, carriers, names) for child in ast.iter_child_nodes(node))
+        case ast.Compare() | ast.Lambda():
+            return True
+        case ast.Call(func=func):
+            return last(func) in MEASURES
+        case ast.Attribute(attr=attr):
+            return attr in MEASURES
+    return False
