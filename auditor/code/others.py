@@ -1,11 +1,41 @@
-"""Typed facts of files that are not Python."""
+"""Typed facts of files that are not Python: Python and shell in them, their options, their kind.
 
+Everything here is read from files that an attempt may have written to hurt its reader. Each
+function takes time and memory that are about linear in its input, and raises nothing: what cannot
+be read is left out.
+
+Shell text is read by a reader of its own. `auditor.code.shell` splits a line again for each line
+that continues it, which is quadratic on quotes that span many lines, and does not tell where in the
+file a word lies.
+"""
+
+import hashlib
 import json
+import math
 import re
-from collections.abc import Iterator
+import shlex
+import tomllib
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from auditor.code import shell
+from pydantic import JsonValue
+
+from auditor.code.source import parse
+
+MOST_OPTIONS = 2_000
+"""Keys beyond this many are left out."""
+LONGEST = 200
+"""Longer keys and values are cut, and end with a digest of what they were."""
+_MOST_TEXT = 1 << 22
+"""Characters of a file that are read."""
+_MOST_OPTIONS_TEXT = 1 << 20
+_MOST_EXPANDED = 1 << 20
+"""Characters that the variables of one Makefile may add; later references stay as they are."""
+_MOST_DOTS = 64
+"""A TOML key of more parts takes tomllib the square of them; numbers are not counted."""
+_NUMBER = re.compile(r"(?<![\w.+-])[-+]?\d+\.\d+(?:[eE][-+]?\d+)?(?![\w.])")
+_DEEPEST = 4
+"""Shell texts in shell texts."""
 
 
 class Piece(NamedTuple):
@@ -16,33 +46,958 @@ class Piece(NamedTuple):
     text: str
 
 
+class OptionChange(NamedTuple):
+    """An option that was added, removed or given another value."""
+
+    key: str
+    old: JsonValue
+    """None where it was not there."""
+    new: JsonValue
+    """None where it is no more."""
+
+
 def pythons(path: str, text: str) -> tuple[Piece, ...]:
-    """Returns the Python text that a file in another form holds."""
-    name = path.rsplit("/", 1)[-1]
-    if name.endswith(".ipynb"):
-        return tuple(_notebook(text))
-    if name.endswith(".pth"):
-        lines = enumerate(text.splitlines(), 1)
-        return tuple(
-            Piece(n, line) for n, line in lines if line.startswith(("import ", "import\t"))
-        )
-    first = text.partition("\n")[0]
-    shebang = re.match(r"#!.*\b(ba|da|z|k|a)?sh\b", first)
-    if name.endswith((".sh", ".bash", ".mk")) or name in ("Makefile", "makefile") or shebang:
-        return tuple(Piece(item.line, item.text) for item in shell.python(text))
-    return ()
+    """Returns the Python text that a file in another form holds, in the order of its lines.
+
+    Args:
+        path: of the file, by whose name and text its form is told.
+        text: what it holds.
+
+    Returns:
+        Code cells, arguments of `python -c`, here-documents that Python reads or that become a
+        Python file, lines that are echoed into either, import lines of a `.pth` file, and a whole
+        file that only its first line calls Python. Nothing for a `.py` file.
+    """
+    text = text[:_MOST_TEXT]
+    kind = _text_kind(path, text)
+    found: list[Piece] = []
+    if kind == "notebook":
+        found += [item for cell in _cells(text) for item in _cell_python(cell)]
+    if kind == "pth":
+        found += _import_lines(text)
+    if kind == "python" and _suffix(path) not in _PYTHON_SUFFIXES:
+        found.append(Piece(1, text))
+    for piece in shells(path, text):
+        found += _python_in_shell(piece, _DEEPEST)
+    return tuple(sorted(dict.fromkeys(found), key=lambda piece: piece.line))
 
 
-def _notebook(text: str) -> Iterator[Piece]:
-    try:
-        book = json.loads(text)
-    except (ValueError, RecursionError):
+def shells(path: str, text: str) -> tuple[Piece, ...]:
+    """Returns the shell text that a file holds, in the order of its lines.
+
+    Args:
+        path: of the file, by whose name and text its form is told.
+        text: what it holds.
+
+    Returns:
+        A shell script as a whole; the recipes of a Makefile, one text for each rule, and what
+        `$(shell …)` and `!=` run, with the file's variables; `!` lines and shell cells of a
+        notebook; what a Dockerfile runs.
+    """
+    text = text[:_MOST_TEXT]
+    match _text_kind(path, text):
+        case "shell":
+            return (Piece(1, text),)
+        case "makefile":
+            found = _Makefile(text).commands()
+        case "notebook":
+            found = [item for cell in _cells(text) for item in _cell_shell(cell)]
+        case "dockerfile":
+            found = list(_docker_runs(text))
+        case _:
+            found = []
+    return tuple(sorted(found, key=lambda piece: piece.line))
+
+
+# ---- Python in shell text
+
+_BARE = re.compile(
+    r"\\.?|\$?'|\$?\"|[ \t\r]+|\n|(?<![^\s;&|()])#[^\n]*|[<>]&|&>|<<<|<<-?|[;&|()]+", re.S
+)
+"""What means something outside quotes."""
+_SINGLE = re.compile(r"([^']*+)(?:'|\Z)")
+_DOUBLE = re.compile(r"((?:[^\"\\]++|\\(?:.|\Z))*+)(?:\"|\Z)", re.S)
+_ANSI = re.compile(r"((?:[^'\\]++|\\(?:.|\Z))*+)(?:'|\Z)", re.S)
+_DELIMITER = re.compile(r"[ \t]*((?:'[^'\n]*'|\"[^\"\n]*\"|\\.|[^\s;&|<>()'\"\\])+)")
+_ANSI_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", "'": "'", '"': '"'}
+_INTERPRETER = re.compile(r"python|pypy|\$[({]*PY", re.I)
+_CODE = re.compile(r"-[bBdEhiIOPqRsSuvVx]*c(.*)", re.S)
+_REDIRECTION = re.compile(r"\d{0,4}[<>]|&>")
+_ASSIGNED = re.compile(r"(\w+)=(.*)", re.S)
+_REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+_LONGEST_NAME = 256
+"""Variables with longer values are no programs or options; each use would be read again."""
+_LONGEST_ECHO = 1 << 10
+"""Longer texts keep their escapes."""
+_SHELLS = frozenset({"ash", "bash", "dash", "ksh", "sh", "zsh"})
+_ECHOES = frozenset({"echo", "printf"})
+
+
+class _Word(NamedTuple):
+    line: int
+    text: str
+    operator: bool = False
+
+
+class _Statement(NamedTuple):
+    words: tuple[_Word, ...]
+    documents: tuple[Piece, ...]
+
+
+class _Delimiter(NamedTuple):
+    end: str
+    tabs: bool
+    """Leading tabs are taken away."""
+    literal: bool
+
+
+class _Reader:
+    """Reads shell text word by word; each character is looked at about once."""
+
+    def __init__(self, piece: Piece) -> None:
+        self._text = piece.text
+        self._line = piece.line
+        self._at = 0
+        self._part: list[str] | None = None
+        self._began = piece.line
+        self._words: list[_Word] = []
+        self._waiting: list[_Delimiter] = []
+        self._arithmetic = False
+
+    def statements(self) -> Iterator[_Statement]:
+        """Yields the commands of each line with the here-documents that follow it."""
+        while self._at < len(self._text):
+            match = _BARE.search(self._text, self._at)
+            if match is None:
+                self._add(self._text[self._at :])
+                break
+            if match.start() > self._at:
+                self._add(self._text[self._at : match.start()])
+            self._at = match.end()
+            if match[0] == "\n":
+                yield self._statement()
+            else:
+                self._token(match[0])
+        yield self._statement()
+
+    def _add(self, text: str) -> None:
+        if self._part is None:
+            self._part, self._began = [], self._line
+        self._part.append(text)
+
+    def _end_word(self) -> None:
+        if self._part is not None:
+            self._words.append(_Word(self._began, "".join(self._part)))
+        self._part = None
+
+    def _statement(self) -> _Statement:
+        self._end_word()
+        self._line += 1
+        documents = tuple(self._document(item) for item in self._waiting)
+        found = _Statement(tuple(self._words), documents)
+        self._words, self._waiting = [], []
+        return found
+
+    def _token(self, sign: str) -> None:
+        if sign == "\\\n":
+            self._line += 1
+        elif sign.startswith("\\"):
+            self._add(sign[1:])
+        elif sign[-1] in "'\"":
+            self._quoted(sign)
+        elif sign in ("<<", "<<-"):
+            self._here(sign)
+        elif sign == "<<<":
+            self._end_word()
+            self._words.append(_Word(self._line, sign))
+        elif sign in (">&", "<&", "&>"):
+            self._add(sign)
+        elif sign[0] in ";&|()":
+            self._operator(sign)
+        else:
+            self._end_word()
+
+    def _operator(self, sign: str) -> None:
+        self._end_word()
+        if "))" in sign:
+            self._arithmetic = False
+        if "((" in sign:
+            self._arithmetic = True
+        self._words.append(_Word(self._line, sign, operator=True))
+
+    def _quoted(self, sign: str) -> None:
+        pattern = {"'": _SINGLE, "$'": _ANSI}.get(sign, _DOUBLE)
+        match = pattern.match(self._text, self._at)
+        raw = match[1] if match else self._text[self._at :]
+        self._at = match.end() if match else len(self._text)
+        if pattern is _DOUBLE:
+            self._add(re.sub(r"\\([$`\"\\])|\\\n", r"\1", raw))
+        elif pattern is _ANSI:
+            self._add(re.sub(r"\\(.)", lambda m: _ANSI_ESCAPES.get(m[1], m[0]), raw, flags=re.S))
+        else:
+            self._add(raw)
+        self._line += raw.count("\n")
+
+    def _here(self, sign: str) -> None:
+        match = None if self._arithmetic else _DELIMITER.match(self._text, self._at)
+        self._end_word()
+        if match is not None:
+            self._at = match.end()
+            end = re.sub(r"[\\'\"]", "", match[1])
+            self._waiting.append(_Delimiter(end, sign == "<<-", end != match[1]))
+
+    def _document(self, wanted: _Delimiter) -> Piece:
+        first, body = self._line, []
+        while self._at < len(self._text):
+            line, _, _ = self._text[self._at : self._line_end()].partition("\n")
+            self._at = self._line_end() + 1
+            self._line += 1
+            line = line.lstrip("\t") if wanted.tabs else line
+            if line.removesuffix("\r") == wanted.end:
+                break
+            body.append(line)
+        text = "\n".join(body)
+        return Piece(first, text if wanted.literal else re.sub(r"\\([$`\\])|\\\n", r"\1", text))
+
+    def _line_end(self) -> int:
+        end = self._text.find("\n", self._at)
+        return len(self._text) if end < 0 else end
+
+
+def _python_in_shell(piece: Piece, depth: int) -> Iterator[Piece]:
+    """Yields the Python in shell text, and in the shell text that it has executed."""
+    if not depth or not _INTERPRETER.search(piece.text) and ".py" not in piece.text:
         return
+    known: dict[str, _Word] = {}
+    for words, documents in _Reader(piece).statements():
+        before: list[_Word] = []
+        for operator, raw in _segments(words):
+            segment = [_resolved(word, known) for word in raw]
+            looks = [
+                a if len(a.text) <= _LONGEST_NAME else b for a, b in zip(segment, raw, strict=True)
+            ]
+            known |= _assigned(raw)
+            codes = _codes(looks, segment)
+            yield from (Piece(word.line, word.text) for word in codes.values())
+            said = [looks[0], *(segment if _one_argument(raw) else raw)[1:]]
+            piped = operator.startswith("|") and any(_is_python(word) for word in looks)
+            yield from _echoed(said, before if piped else [])
+            if not _echoes(looks):
+                yield from _in_words(raw, codes, depth)
+            before = said
+        yield from _in_documents(words, documents, depth)
+
+
+def _in_words(raw: Iterable[_Word], codes: Container[int], depth: int) -> Iterator[Piece]:
+    """What words hold as written: a variable's value is read once, where it is set."""
+    for number, word in enumerate(raw):
+        if number not in codes and _holds_command(word.text):
+            yield from _python_in_shell(Piece(word.line, word.text), depth - 1)
+
+
+def _in_documents(
+    words: Iterable[_Word], documents: Iterable[Piece], depth: int
+) -> Iterator[Piece]:
+    names = [word.text.rsplit("/", 1)[-1] for word in words]
+    python = any(_INTERPRETER.search(name) or name.endswith(".py") for name in names)
+    for document in documents:
+        if python:
+            yield document
+        elif not _SHELLS.isdisjoint(names):
+            yield from _python_in_shell(document, depth - 1)
+
+
+def _segments(words: Iterable[_Word]) -> Iterator[tuple[str, list[_Word]]]:
+    """Yields the words of each program, with the operator before them."""
+    operator, segment = "", []
+    for word in words:
+        if not word.operator:
+            segment.append(word)
+            continue
+        if segment:
+            yield operator, segment
+        operator, segment = word.text, []
+    if segment:
+        yield operator, segment
+
+
+def _resolved(word: _Word, known: Mapping[str, _Word]) -> _Word:
+    """What a word stands for, where it is a variable and nothing else."""
+    match = _REFERENCE.fullmatch(word.text)
+    return known.get(match[1] or match[2], word) if match else word
+
+
+def _assigned(segment: Iterable[_Word]) -> dict[str, _Word]:
+    matches = ((word, _ASSIGNED.fullmatch(word.text)) for word in segment)
+    return {match[1]: _Word(word.line, match[2]) for word, match in matches if match}
+
+
+def _codes(looks: list[_Word], segment: list[_Word]) -> dict[int, _Word]:
+    """The words that Python is given to execute, by their place.
+
+    Args:
+        looks: the words without the long values of variables, by which options are told.
+        segment: the words with them.
+    """
+    found: dict[int, _Word] = {}
+    options, skipped = False, False
+    for number, (line, text, _) in enumerate(looks):
+        match = _CODE.fullmatch(text) if options else None
+        if skipped:
+            skipped = False
+        elif match and match[1]:
+            found[number] = _Word(line, match[1])
+            options = False
+        elif match or (options and text == "<<<"):
+            if number + 1 < len(segment):
+                found[number + 1] = segment[number + 1]
+            options, skipped = False, True
+        elif options and (text.startswith("-") or _REDIRECTION.match(text)):
+            skipped = text in ("-W", "-X") or text.endswith((">", "<"))
+        else:
+            options = _is_python(looks[number])
+    return found
+
+
+def _is_python(word: _Word) -> bool:
+    return _INTERPRETER.search(word.text) is not None
+
+
+def _echoes(segment: list[_Word]) -> bool:
+    return segment[0].text.rsplit("/", 1)[-1] in _ECHOES
+
+
+def _echoed(segment: list[_Word], before: list[_Word]) -> Iterator[Piece]:
+    """What is echoed into Python, or into a Python file."""
+    if before and _echoes(before):
+        yield _said(before)
+    ends = [number for number, word in enumerate(segment) if _REDIRECTION.match(word.text)]
+    if ends and _echoes(segment) and segment[-1].text.endswith(".py"):
+        yield _said(segment[: ends[0]])
+
+
+def _one_argument(segment: list[_Word]) -> bool:
+    """Whether an `echo` may have its variables put in: several could add up to much."""
+    texts = [
+        word.text for word in segment[1:] if not re.fullmatch(r"-[neE]{1,3}|%[bs]\S*", word.text)
+    ]
+    ends = [number for number, text in enumerate(texts) if _REDIRECTION.match(text)]
+    return len(texts[: ends[0]] if ends else texts) <= 1
+
+
+def _said(segment: list[_Word]) -> Piece:
+    words = [word for word in segment[1:] if not re.fullmatch(r"-[neE]{1,3}", word.text)]
+    formatted = segment[0].text.endswith("printf")
+    if formatted and len(words) > 1:
+        words = words[1:]
+    text = " ".join(word.text for word in words)
+    escaped = formatted or any(word.text == "-e" for word in segment)
+    if escaped and len(text) <= _LONGEST_ECHO:
+        text = text.replace("\\n", "\n")
+    return Piece(words[0].line if words else segment[0].line, text)
+
+
+def _holds_command(text: str) -> bool:
+    return re.search(r"\s", text) is not None and _INTERPRETER.search(text) is not None
+
+
+# ---- Makefiles
+
+_SET = re.compile(r"(?:export\s+|override\s+)*([\w.-]+)\s*(\+|\?|!|:{0,3})=(.*)", re.S)
+_DEFINE = re.compile(r"\s*(?:override\s+|export\s+)*define\s+([\w.-]+)")
+_USE = re.compile(r"\$(?:\(([\w.-]+)\)|\{([\w.-]+)\}|([A-Za-z$]))")
+_LEFT = re.compile(r"\$(?:\$|\(([\w.-]+)\))")
+_PREFIX = re.compile(r"^[ \t]*[@+-]+[ \t]*")
+
+
+class _Makefile:
+    """What a Makefile has shells run."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = text.split("\n")
+        self._known: dict[str, str] = {}
+        self._left = _MOST_EXPANDED
+        self._found: list[Piece] = []
+
+    def commands(self) -> list[Piece]:
+        """Returns the recipes, one text for each rule, and what is run while it is read."""
+        recipes: list[Piece] = []
+        number = 0
+        while number < len(self._lines):
+            if self._lines[number].startswith("\t"):
+                end = self._recipe_end(number)
+                recipes.append(Piece(number + 1, self._recipe(number, end)))
+            elif match := _DEFINE.match(self._lines[number]):
+                end = self._define(number, match[1])
+            else:
+                end = self._logical_end(number)
+                recipes += self._other(number, "\n".join(self._lines[number:end]))
+            number = end
+        # A recipe is expanded when it is run, after all of the file was read.
+        self._found += [Piece(line, self._expanded(text)) for line, text in recipes]
+        return self._found
+
+    def _logical_end(self, number: int) -> int:
+        while self._lines[number].endswith("\\") and number + 1 < len(self._lines):
+            number += 1
+        return number + 1
+
+    def _recipe_end(self, number: int) -> int:
+        while number < len(self._lines) and self._lines[number].startswith("\t"):
+            number = self._logical_end(number)
+        return number
+
+    def _recipe(self, number: int, end: int) -> str:
+        """The lines of a recipe without what make takes off before a shell is given them."""
+        continued, lines = False, []
+        for line in self._lines[number:end]:
+            line = line.removeprefix("\t")
+            lines.append(line if continued else _PREFIX.sub("", line, count=1))
+            continued = line.endswith("\\")
+        return "\n".join(lines)
+
+    def _define(self, number: int, name: str) -> int:
+        end = number + 1
+        while end < len(self._lines) and self._lines[end].strip() != "endef":
+            end += 1
+        self._known[name] = "\n".join(self._lines[number + 1 : end])
+        return end + 1
+
+    def _other(self, number: int, logical: str) -> Iterator[Piece]:
+        """Notes a variable, or yields a recipe that stands on the line of its rule."""
+        if logical.lstrip().startswith("#"):
+            return
+        self._found += [
+            Piece(number + 1 + logical.count("\n", 0, at), self._expanded(text))
+            for at, text in _shell_calls(logical)
+        ]
+        if match := _SET.match(logical.strip()):
+            name, sign, value = match[1], match[2], match[3].strip()
+            if sign == "!":
+                self._found.append(Piece(number + 1, self._expanded(value)))
+            elif sign == "+":
+                self._append(name, value)
+            elif sign != "?" or name not in self._known:
+                self._known[name] = value
+        else:
+            head, colon, rest = logical.partition(":")
+            before, semicolon, recipe = rest.partition(";")
+            if colon and semicolon:
+                line = number + 1 + (head + before).count("\n")
+                yield Piece(line, _PREFIX.sub("", recipe, count=1))
+
+    def _append(self, name: str, value: str) -> None:
+        longer = f"{self._known.get(name, '')} {value}"
+        if self._spent(longer):
+            self._known[name] = longer
+
+    def _spent(self, text: str) -> bool:
+        """Takes the length of a text off what is left; returns whether that was enough."""
+        if len(text) > self._left:
+            return False
+        self._left -= len(text)
+        return True
+
+    def _expanded(self, text: str) -> str:
+        """Puts in the file's variables, and theirs; `$$` becomes `$`."""
+
+        def value(match: re.Match[str]) -> str:
+            name = match[1] or match[2] or match[3]
+            found = self._known.get(name)
+            return match[0] if name == "$" or found is None or not self._spent(found) else found
+
+        for _ in range(8):
+            after = _USE.sub(value, text)
+            if after == text:
+                break
+            text = after
+        # `$(PYTHON)` would open a command in a shell; as `${PYTHON}` it stays a variable.
+        return _LEFT.sub(lambda m: f"${{{m[1]}}}" if m[1] else "$", text)
+
+
+def _shell_calls(text: str) -> Iterator[tuple[int, str]]:
+    """Yields what `$(shell …)` runs, and where it stands; the outermost of nested ones."""
+    at = 0
+    while (at := text.find("$(shell", at)) >= 0:
+        start = end = at + len("$(shell")
+        depth = 1
+        for match in re.compile(r"[()]").finditer(text, start):
+            depth += 1 if match[0] == "(" else -1
+            end = match.start()
+            if not depth:
+                break
+        end = end if not depth else len(text)
+        yield start, text[start:end].strip()
+        at = max(end, start)
+
+
+# ---- notebooks
+
+_JSON_TOKEN = re.compile(r"\"(?:[^\"\\]++|\\.)*+\"|[{}\[\]]", re.S)
+_SHELL_CELL = re.compile(r"%%(?:(?:bash|sh|system|sx|script\s+\S*sh)\b|!)")
+_FOREIGN_CELL = re.compile(
+    r"%%(?:html|HTML|javascript|js|latex|svg|SVG|markdown|perl|ruby|script)\b|%%writefile(?!.*\.py\s*$)"
+)
+_MAGIC = re.compile(r"(?m)^([ \t]*)(?:[%!?].*|[\w.]+\?+[ \t]*)$")
+_MAGIC_VALUE = re.compile(r"(?m)^([\w., \t]++=[ \t]*+)[%!].*$")
+_SHELL_LINE = re.compile(r"^(?:[ \t]*+|[\w., \t]++=[ \t]*+)!{1,2}((?:[^\n\\]|\\.)*+)", re.S | re.M)
+
+
+def _cells(text: str) -> Iterator[Piece]:
+    """Yields the sources of code cells and where they begin in the file."""
+    book = _json(text)
     cells = book.get("cells") if isinstance(book, dict) else None
-    for cell in cells if isinstance(cells, list) else ():
-        if isinstance(cell, dict) and cell.get("cell_type") == "code":
-            source = cell.get("source", "")
-            if isinstance(source, list):
-                source = "".join(part for part in source if isinstance(part, str))
-            if isinstance(source, str):
-                yield Piece(1, re.sub(r"(?m)^[%!].*$", "", source))
+    if not isinstance(cells, list):
+        return
+    lines = _source_lines(text)
+    for number, cell in enumerate(cells):
+        if not isinstance(cell, dict) or cell.get("cell_type") != "code":
+            continue
+        source = cell.get("source")
+        if isinstance(source, list):
+            source = "".join(part for part in source if isinstance(part, str))
+        if isinstance(source, str) and source.strip():
+            yield Piece(lines.get(number, 1), source)
+
+
+def _source_lines(text: str) -> dict[int, int]:
+    """The line of each cell's first source text, by the place of the cell."""
+    found: dict[int, int] = {}
+    depth, cell, line, at = 0, -1, 1, 0
+    inside = wanted = False
+    for match in _JSON_TOKEN.finditer(text):
+        line, at = line + text.count("\n", at, match.start()), match.start()
+        sign = match[0]
+        if wanted and sign != "[":
+            found[cell], wanted = line, False
+        if sign in ("{", "["):
+            cell += inside and depth == 2
+            depth += 1
+        elif sign in ("}", "]"):
+            depth -= 1
+        elif text[match.end() : match.end() + 40].lstrip().startswith(":"):
+            if depth == 1:
+                inside, cell = sign == '"cells"', -1
+            wanted = inside and depth == 3 and sign == '"source"'
+    return found
+
+
+def _cell_python(cell: Piece) -> Iterator[Piece]:
+    """The Python of a cell; what only a notebook understands is blanked."""
+    if _SHELL_CELL.match(cell.text) or _FOREIGN_CELL.match(cell.text.partition("\n")[0]):
+        return
+    text = cell.text
+    magic = _MAGIC.search(text) or _MAGIC_VALUE.search(text)
+    if magic and parse(text) is None:  # else `%` begins the rest of an expression, or of a text
+        text = _MAGIC.sub(lambda m: m[1] + "pass" if m[1] else "", text)
+        text = _MAGIC_VALUE.sub(r"\1None", text)
+    yield Piece(cell.line, text)
+
+
+def _cell_shell(cell: Piece) -> Iterator[Piece]:
+    if _SHELL_CELL.match(cell.text):
+        yield Piece(cell.line + 1, cell.text.partition("\n")[2])
+    elif _SHELL_LINE.search(cell.text) and parse(cell.text) is None:
+        at, line = 0, cell.line
+        for match in _SHELL_LINE.finditer(cell.text):
+            line, at = line + cell.text.count("\n", at, match.start(1)), match.start(1)
+            yield Piece(line, match[1])
+
+
+# ---- other forms
+
+_RUN = re.compile(r"\s*(?:ONBUILD\s+)?(?:RUN|CMD|ENTRYPOINT)\s+((?:--\S+\s+)*)(.*)", re.I | re.S)
+_DOCUMENT = re.compile(r"(?<!<)<<-?\s*(['\"]?)(\w+)\1")
+
+
+def _docker_runs(text: str) -> Iterator[Piece]:
+    """Yields what a Dockerfile has a shell run; comments between continued lines are blanked."""
+    lines = text.split("\n")
+    number = 0
+    while number < len(lines):
+        first, logical = number, [lines[number]]
+        while _goes_on(logical[-1]) and number + 1 < len(lines):
+            number += 1
+            comment = lines[number].lstrip().startswith("#") or not lines[number].strip()
+            logical.append("\\" if comment else lines[number])
+        number += 1
+        if not (match := _RUN.fullmatch("\n".join(logical))):
+            continue
+        line, command = first + 1 + match[1].count("\n"), match[2]
+        body = []
+        if document := _DOCUMENT.search(command):
+            while number < len(lines) and lines[number].strip() != document[2]:
+                body.append(lines[number])
+                number += 1
+            number += 1
+            body.append(document[2])
+        if document and command.strip() == document[0]:
+            yield Piece(first + 2, "\n".join(body[:-1]))
+        else:
+            yield Piece(line, "\n".join([_executed(command), *body]))
+
+
+def _goes_on(line: str) -> bool:
+    return line.rstrip().endswith("\\")
+
+
+def _executed(command: str) -> str:
+    """A command in its list form as a shell would be given it."""
+    words = _json(command) if command.lstrip().startswith("[") else None
+    if isinstance(words, list) and all(isinstance(word, str) for word in words):
+        return shlex.join(str(word) for word in words)
+    return command
+
+
+def _import_lines(text: str) -> Iterator[Piece]:
+    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
+        if line.startswith(("import ", "import\t")):
+            yield Piece(number, line)
+
+
+# ---- options
+
+
+def options(path: str, text: str) -> Mapping[str, JsonValue] | None:
+    """Returns the options of a TOML, JSON or YAML file: scalars by dotted keys.
+
+    Items of lists go by their number, a part of a key that holds a dot is quoted, and what is empty
+    is written `{}` or `[]`. YAML is read by a minimal reader of nested `key: value` lines, `- item`
+    lines and block texts: flow collections, anchors, aliases and tags stay as they are written, and
+    of several documents the last one's keys hold.
+
+    Args:
+        path: of the file, by whose name and text its form is told.
+        text: what it holds.
+
+    Returns:
+        At most `MOST_OPTIONS` keys, the first in the file; keys and values of at most `LONGEST`
+        characters. None for another form and for what cannot be read.
+    """
+    if len(text) > _MOST_OPTIONS_TEXT:
+        return None
+    match _text_kind(path, text):
+        case "toml":
+            table = _toml(text)
+            return None if table is None else _flat(table)
+        case "json" if _suffix(path) != ".jsonl":
+            try:
+                return _flat(json.loads(text))
+            except (ValueError, RecursionError, MemoryError):
+                return None
+        case "yaml":
+            return _yaml(text)
+    return None
+
+
+def option_changes(before: str | None, after: str, path: str) -> tuple[OptionChange, ...]:
+    """Returns the options that differ between two texts of a file, by key.
+
+    Args:
+        before: the text before; None for a new file. One that cannot be read counts as empty.
+        after: the text now; where it cannot be read nothing is returned.
+        path: of the file.
+    """
+    old = (options(path, before) if before is not None else None) or {}
+    new = options(path, after)
+    if new is None:
+        return ()
+    return tuple(
+        OptionChange(key, old.get(key), new.get(key))
+        for key in sorted({*old, *new})
+        if (key in old) != (key in new)
+        or type(old[key]) is not type(new[key])
+        or old[key] != new[key]
+    )
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _toml(text: str) -> dict[str, object] | None:
+    for line in text.split("\n"):
+        if line.count(".") > _MOST_DOTS and _NUMBER.sub("", line).count(".") > _MOST_DOTS:
+            return None
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _flat(value: object) -> dict[str, JsonValue]:
+    found: dict[str, JsonValue] = {}
+    waiting: list[tuple[str, object]] = [("", value)]
+    while waiting and len(found) < MOST_OPTIONS:
+        prefix, item = waiting.pop()
+        inner: list[tuple[str, object]] = []
+        if isinstance(item, dict):
+            inner = [(str(key), child) for key, child in item.items()]
+        elif isinstance(item, list):
+            inner = [(str(number), child) for number, child in enumerate(item[: MOST_OPTIONS + 1])]
+        if inner:
+            waiting += [(_joined(prefix, key), child) for key, child in reversed(inner)]
+        else:
+            found[prefix] = _scalar(item)
+    return found
+
+
+def _joined(prefix: str, key: str) -> str:
+    part = f'"{key}"' if not key or "." in key or '"' in key else key
+    return _short(f"{prefix}.{part}" if prefix else part)
+
+
+def _scalar(value: object) -> JsonValue:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if value.bit_length() <= 64 else _short(hex(value))
+    if isinstance(value, float):
+        return value if math.isfinite(value) else repr(value)
+    return _short(str(value))
+
+
+def _short(text: str) -> str:
+    """Cuts a text; those that differ still do. What cannot be written as UTF-8 is escaped."""
+    encoded = text.encode("utf-8", "backslashreplace")
+    text = encoded.decode("utf-8") if len(encoded) != len(text) else text
+    if len(text) <= LONGEST:
+        return text
+    return text[: LONGEST - 18] + "…" + hashlib.sha256(encoded).hexdigest()[:16]
+
+
+_YAML_KEY = re.compile(
+    r"(?:(\"(?:[^\"\\]|\\.)*+\"|'[^']*+')\s*+|((?:[^\s#:\"'{\[&*!|>]|<<)[^:#]*+)):(?:\s|$)"
+)
+_YAML_BLOCK = re.compile(r"[|>][+-]?\d?[+-]?")
+_YAML_WORDS: Mapping[str, JsonValue] = {
+    "": None, "~": None, "null": None, "Null": None, "NULL": None,
+    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
+}  # fmt: skip
+
+
+_DEEPEST_SEQUENCE = 16
+"""Dashes on one line."""
+
+
+class _Level(NamedTuple):
+    indent: int
+    prefix: str
+    """Of the keys on it."""
+
+
+def _yaml(text: str) -> dict[str, JsonValue]:
+    """Reads plain mappings, sequences and scalars."""
+    found: dict[str, JsonValue] = {}
+    counts: dict[str, int] = {}
+    levels = [_Level(-1, "")]
+    lines = text.split("\n")
+    number = 0
+    while number < len(lines) and len(found) < MOST_OPTIONS:
+        line = lines[number].rstrip()
+        number += 1
+        content = line.lstrip(" ")
+        if line.startswith(("---", "...")):
+            levels, counts = [_Level(-1, "")], {}
+            continue
+        if not content or content.startswith(("#", "%")):
+            continue
+        key, indent, value = _yaml_line(content, len(line) - len(content), levels, counts)
+        if key is None:
+            continue
+        if _YAML_BLOCK.fullmatch(value):
+            block = _yaml_block(lines, number, indent)
+            number += len(block)
+            found[key] = _short("\n".join(item.strip() for item in block).strip("\n"))
+        else:
+            found[key] = _yaml_scalar(value)
+    return _without_parents(found)
+
+
+def _yaml_line(
+    content: str, indent: int, levels: list[_Level], counts: dict[str, int]
+) -> tuple[str | None, int, str]:
+    """Returns the key, the column and the value of a line; no key where it is not understood."""
+    for _ in range(_DEEPEST_SEQUENCE):
+        if content != "-" and not content.startswith("- "):
+            break
+        # A sequence may stand at the column of the key that holds it.
+        while (
+            levels[-1].indent > indent
+            or levels[-1].prefix.endswith("\0")
+            and (levels[-1].indent == indent)
+        ):
+            levels.pop()
+        prefix = levels[-1].prefix.removesuffix("\0")
+        counts[prefix] = counts.get(prefix, -1) + 1
+        levels.append(_Level(indent, _joined(prefix, str(counts[prefix])) + "\0"))
+        rest = content[1:].lstrip(" ")
+        indent += len(content) - len(rest)
+        content = rest
+    return _yaml_pair(content, indent, levels)
+
+
+def _yaml_pair(content: str, indent: int, levels: list[_Level]) -> tuple[str | None, int, str]:
+    match = _YAML_KEY.match(content)
+    if match is None:
+        top = levels[-1]
+        return (top.prefix[:-1] if top.prefix.endswith("\0") else None), top.indent, _plain(content)
+    while levels[-1].indent >= indent:
+        levels.pop()
+    key = _joined(levels[-1].prefix.removesuffix("\0"), _unquoted(match[1] or match[2].rstrip()))
+    levels.append(_Level(indent, key))
+    return key, indent, _plain(content[match.end() :])
+
+
+def _yaml_block(lines: list[str], start: int, indent: int) -> list[str]:
+    end = start
+    while end < len(lines):
+        line = lines[end]
+        if line.strip() and len(line) - len(line.lstrip(" ")) <= indent:
+            break
+        end += 1
+    return lines[start:end]
+
+
+def _plain(value: str) -> str:
+    """A value without its comment."""
+    value = value.strip()
+    if match := re.match(r"\"(?:[^\"\\]|\\.)*+\"|'(?:[^']|'')*+'", value):
+        return match[0]
+    return "" if value.startswith("#") else re.split(r"\s#", value, maxsplit=1)[0].rstrip()
+
+
+def _unquoted(text: str) -> str:
+    if len(text) > 1 and text[0] == text[-1] == "'":
+        return text[1:-1].replace("''", "'")
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        read = _json(text)
+        return read if isinstance(read, str) else text[1:-1]
+    return text
+
+
+def _yaml_scalar(value: str) -> JsonValue:
+    if value in _YAML_WORDS:
+        return _YAML_WORDS[value]
+    if len(value) <= 40 and re.fullmatch(r"[-+]?\d+", value):
+        return _scalar(int(value))
+    if len(value) <= 40 and re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", value):
+        return _scalar(float(value))
+    return _short(_unquoted(value))
+
+
+def _without_parents(found: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Leaves out the keys that hold others and nothing themselves."""
+    parents = set()
+    for key in found:
+        while key := key.rpartition(".")[0]:
+            if key in parents:
+                break
+            parents.add(key)
+    return {key: value for key, value in found.items() if value is not None or key not in parents}
+
+
+# ---- kinds
+
+_PYTHON_SUFFIXES = frozenset({".py", ".pyi", ".pyw"})
+_SUFFIXES = {
+    ".py": "python", ".pyi": "python", ".pyw": "python", ".ipynb": "notebook", ".sh": "shell",
+    ".bash": "shell", ".zsh": "shell", ".ksh": "shell", ".mk": "makefile", ".mak": "makefile",
+    ".dockerfile": "dockerfile", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml",
+    ".json": "json", ".jsonl": "json", ".c": "c", ".h": "c", ".cc": "cpp", ".cpp": "cpp",
+    ".cxx": "cpp", ".hpp": "cpp", ".hh": "cpp", ".cu": "cuda", ".cuh": "cuda", ".rs": "rust",
+    ".s": "assembly", ".asm": "assembly", ".ptx": "assembly", ".sass": "assembly",
+    ".md": "prose", ".rst": "prose", ".txt": "prose", ".pth": "pth",
+}  # fmt: skip
+_NAMES = {
+    "makefile": "makefile", "gnumakefile": "makefile", "dockerfile": "dockerfile",
+    "containerfile": "dockerfile", "readme": "prose", "license": "prose", "notice": "prose",
+}  # fmt: skip
+_RUN_BY_NAME = frozenset({"python", "notebook", "makefile", "dockerfile", "pth", "shell"})
+"""Whose first line is no matter: an import or a tool goes by the name."""
+_MAGICS: tuple[tuple[bytes, str], ...] = (
+    (b"\x7fELF", "elf"),
+    (b"PK\x03\x04", "archive"), (b"PK\x05\x06", "archive"), (b"\x1f\x8b", "archive"),
+    (b"\xfd7zXZ\0", "archive"), (b"\x28\xb5\x2f\xfd", "archive"),
+    (b"\x93NUMPY", "numpy"),
+    (b"\x89PNG\r\n\x1a\n", "image"), (b"\xff\xd8\xff", "image"),
+    (b"II*\0", "image"), (b"MM\0*", "image"),
+)  # fmt: skip
+_TEXT_MAGICS: tuple[tuple[bytes, str], ...] = (
+    (b"BZh", "archive"), (b"GIF8", "image"), (b"BM", "image"), (b"RIFF", "image"),
+)  # fmt: skip
+"""Beginnings that a text may have as well."""
+_CONTROLS = {code: None for code in range(32) if chr(code) not in "\t\n\r\f\b\x1b"} | {0xFFFD: None}
+_PYTHON_LINE = re.compile(r"(?m)^(?:import \w|from [\w.]+ import |def \w+\(|class \w+[(:])")
+
+
+def kind_of(path: str, content: bytes) -> str:
+    """Returns what a file is: by its bytes first, by its name second.
+
+    Args:
+        path: of the file.
+        content: all of its bytes.
+
+    Returns:
+        One of python, notebook, shell, makefile, dockerfile, yaml, toml, json, c, cpp, cuda, rust,
+        assembly, prose, elf, pyc, pth, archive, pickle, safetensors, numpy, image, text, binary,
+        empty, and unreadable for what is nearly all text but no valid UTF-8 or holds NULs.
+    """
+    if not content:
+        return "empty"
+    if content[2:4] == b"\r\n" and (path.endswith(".pyc") or "__pycache__" in path.split("/")):
+        return "pyc"
+    for magic, kind in _MAGICS:
+        if content.startswith(magic):
+            return kind
+    if re.match(rb"\x80[\x02-\x05]", content):
+        return "pickle"
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        return _binary_kind(content)
+    return _binary_kind(content) if "\0" in text else _text_kind(path, text)
+
+
+def _binary_kind(content: bytes) -> str:
+    size = int.from_bytes(content[:8], "little")
+    if content[8:9] == b"{" and size <= len(content) - 8:
+        return "safetensors"
+    if content[257:262] == b"ustar":
+        return "archive"
+    text = content[:_MOST_TEXT].decode("utf-8", "replace")
+    bad = len(text) - len(text.translate(_CONTROLS))
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff") or bad <= len(text) // 10:
+        return "unreadable"
+    return next((kind for magic, kind in _TEXT_MAGICS if content.startswith(magic)), "binary")
+
+
+def _text_kind(path: str, text: str) -> str:
+    """What a text is: by a name that decides how it is run, then by itself, then by its name."""
+    named = _named(path)
+    if named in _RUN_BY_NAME:
+        return named
+    first = text[:200].partition("\n")[0]
+    if first.startswith("#!"):
+        if re.search(r"python|pypy", first):
+            return "python"
+        if re.search(r"\b(?:a|ba|da|k|z)?sh\b", first):
+            return "shell"
+    if named:
+        return named
+    if text.lstrip()[:1] in ("{", "[") and isinstance(_json(text), dict | list):
+        return "json"
+    return "python" if _PYTHON_LINE.search(text) and parse(text) else "text"
+
+
+def _named(path: str) -> str:
+    name = path.rsplit("/", 1)[-1].lower()
+    return _SUFFIXES.get(_suffix(path)) or _NAMES.get(name.partition(".")[0], "")
+
+
+def _suffix(path: str) -> str:
+    name = path.rsplit("/", 1)[-1].lower()
+    return "." + name.rpartition(".")[2] if "." in name else ""
