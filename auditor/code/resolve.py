@@ -377,11 +377,28 @@ class Resolver:
                 if isinstance(value, str):
                     yield Target(f"operator.{which}:{value}", tuple(made.args[1:]), ())
 
-    def origins(self, node: ast.expr, depth: int = 0) -> Iterator[ast.expr]:
-        """Yields the expressions that an expression stands for, through names."""
-        if not isinstance(node, ast.Name) or not self._may(depth):
-            yield node
-            return
+    def origins(self, node: ast.expr, depth: int = 0) -> tuple[ast.expr, ...]:
+        """Returns the expressions that an expression stands for, through names."""
+        if not isinstance(node, ast.Name):
+            return (node,)
+        key = self._key("origins", node)
+        known = self._answered(key)
+        if known is not None:
+            return cast(tuple[ast.expr, ...], known)
+        if key in self._open or not self._may(depth):
+            self._cuts += 1
+            return ()
+        self._open.add(key)
+        before = self._cuts
+        found: tuple[ast.expr, ...] = ()
+        try:
+            found = tuple(dict.fromkeys(itertools.islice(self._stands_for(node, depth), MOST)))
+        finally:
+            self._open.discard(key)
+            self._remember(key, found, before)
+        return found
+
+    def _stands_for(self, node: ast.Name, depth: int) -> Iterator[ast.expr]:
         scope = home(node)
         found = self.bindings(node.id, scope) if scope is not None else None
         if found is None:
@@ -392,6 +409,7 @@ class Resolver:
                 for part in self.parts(binding.value, binding.way, depth + 1):
                     yield from self.origins(part, depth + 1)
             elif binding.value is found[1]:
+                self._cuts += not self.settled
                 for argument in self.arguments(node.id, found[1]):
                     yield from self.origins(argument, depth + 1)
             else:
@@ -926,8 +944,8 @@ def paired(function: Scope, target: Target) -> Iterator[tuple[str, ast.expr]]:
     names = function.parameters
     if function.is_method and len(target.args) < len(names):
         names = names[1:]
-    if not any(isinstance(argument, ast.Starred) for argument in target.args):
-        yield from zip(names, target.args, strict=False)
+    placed = itertools.takewhile(lambda item: not isinstance(item, ast.Starred), target.args)
+    yield from zip(names, placed, strict=False)
     for keyword in target.keywords:
         if keyword.arg:
             yield keyword.arg, keyword.value
