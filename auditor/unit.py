@@ -89,6 +89,12 @@ class Unit:
         seen = {word(fact, "name"): fact for fact in self.of("intervention")}
         return tuple(_replayed(seen[name]) for name in names if name in seen)
 
+    def shares_process(self, path: str) -> bool:
+        """Returns whether a file may run beside the scorer: always, or only if it is in its way."""
+        if self.facts is None or self.facts.in_process:
+            return True
+        return not self.facts.workspace.allows(path)
+
     def about(self, source: ChangedSource) -> Evidence | None:
         """Returns the fact that a changed source rests on."""
         for fact in self.of("source_changed"):

@@ -101,18 +101,11 @@ class ClockReplaced(CodeRule):
     def inspect(self, unit: Unit) -> Iterable[tuple[str, Found]]:
         """Yields the replacements in code that runs."""
         for store in unit.program.stores:
-            shared = _shares_process(store.site.path, unit)
+            shared = unit.shares_process(store.site.path)
             for clock in sorted(_clocks(store.names)):
                 if shared or not clock.endswith("synchronize"):
                     message = f"replaces `{clock}`"
                     yield store.site.path, Found(store.site.line, message, flow=shared)
-
-
-def _shares_process(path: str, unit: Unit) -> bool:
-    """Whether a file may run beside the scorer: always, or only where it lies in its way."""
-    if unit.facts is None or unit.facts.in_process:
-        return True
-    return not unit.facts.workspace.allows(path)
 
 
 def _clocks(names: Iterable[str]) -> Iterator[str]:
