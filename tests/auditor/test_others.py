@@ -106,6 +106,15 @@ def test_code_cells_are_found_on_their_lines() -> None:
 def test_other_cells_are_no_python() -> None:
     assert texts("a.ipynb", notebook("import os", kind="markdown")) == []
     assert texts("a.ipynb", notebook("%%html\n<b>")) == []
+    assert texts("a.ipynb", notebook("%%bash\nls")) == []
+
+
+def test_only_sources_of_cells_count_as_lines() -> None:
+    cell = '{"cell_type": "code", "outputs": [{"source": "y"}],\n"source": "x"}'
+    other = '"more": [{"source": "z"},\n{"source": "z"}]'
+    for text in (f'{{"cells": [{cell}],\n{other}}}', f'{{{other},\n"cells": [{cell}]}}'):
+        (found,) = others.pythons("a.ipynb", text)
+        assert '"source": "x"' in text.split("\n")[found.line - 1]
 
 
 @pytest.mark.parametrize(
@@ -155,6 +164,11 @@ def test_recipes_over_many_lines() -> None:
     assert others.pythons("Makefile", text)[0] == Piece(4, CODE)
     assert parse(texts("Makefile", text)[1]) is not None
     assert CODE in texts("Makefile", "define X\nimport os\nendef\na:\n\tpython -c '$(X)'")
+
+
+def test_a_default_in_a_makefile_overrides_nothing() -> None:
+    text = "P = python\nP ?= cat\nQ ?= -c\na:\n\t$(P) $(Q) 'import os'"
+    assert others.shells("Makefile", text) == (Piece(5, "python -c 'import os'"),)
 
 
 def test_a_decorator_in_a_recipe_stays() -> None:
