@@ -18,6 +18,7 @@ from auditor.code import folding, others
 from auditor.code.resolve import IMPORTERS, MOST, Resolver, Target, Thing, paired
 from auditor.code.scopes import Index, Place, Scope, Sort, Stored, home
 from auditor.code.source import ChangedSource, parse
+from harness.models import EnvironmentFacts
 
 EXECUTORS = frozenset({"exec", "eval", "compile", "runpy.run_path"})
 LOADERS = frozenset({
@@ -185,6 +186,18 @@ class Program:
         plain = (folding.plain(value) for value in self.values(node))
         return tuple(value for value in plain if isinstance(value, str))
 
+    def together(self, items: Sequence[ast.expr]) -> Iterator[tuple[ast.expr, ...]]:
+        """Yields expressions once per caller, where each gives several parameters together."""
+        named = [item for item in items if isinstance(item, ast.Name)]
+        holders = [holder for item in named if (holder := self._parameter_of(item)) is not None]
+        callers = self.resolver.callers.get(holders[0], []) if len(holders) > 1 else []
+        if len(callers) < 2 or len(set(holders)) > 1:
+            yield tuple(items)
+            return
+        for caller in callers[: MOST * MOST]:
+            given = dict(paired(holders[0], caller))
+            yield tuple(_said(item, given) for item in items)
+
     def functions(self, node: ast.expr) -> frozenset[Scope]:
         """Returns the program's own functions that an expression may refer to."""
         return frozenset(
@@ -302,18 +315,10 @@ class Program:
 
     def _told_apart(self, call: ast.Call, target: Target) -> Iterator[Target]:
         """Yields a target once per caller, where parameters are given together by each."""
-        items = [item for item in (call.func, *target.args) if isinstance(item, ast.Name)]
-        holders = [holder for item in items if (holder := self._parameter_of(item)) is not None]
-        callers = self.resolver.callers.get(holders[0], []) if len(holders) > 1 else []
-        if len(callers) < 2 or len(set(holders)) > 1:
-            yield target
-            return
-        for caller in callers[: MOST * MOST]:
-            given = dict(paired(holders[0], caller))
-            called = given.get(call.func.id) if isinstance(call.func, ast.Name) else None
-            things = self.resolver.things(called) if called is not None else frozenset()
+        for func, *args in self.together((call.func, *target.args)):
+            things = self.resolver.things(func) if func is not call.func else frozenset()
             if not things or target.thing in things:
-                yield target._replace(args=tuple(_said(item, given) for item in target.args))
+                yield target._replace(args=tuple(args))
 
     def _parameter_of(self, name: ast.Name) -> Scope | None:
         """Returns the function of which a name is a parameter, and nothing else."""
@@ -340,7 +345,11 @@ class Program:
                 if isinstance(thing, Scope) and thing.sort is Sort.FUNCTION
             }
             return frozenset(names or ({f"?.{attr}"} if not own else ()))
-        return self._item_names(owners, stored.target.slice)
+        return frozenset(
+            name
+            for holder, key in self.together((owner, stored.target.slice))
+            for name in self._item_names(self.names(holder), key)
+        )
 
     def _item_names(self, owners: frozenset[str], key: ast.expr) -> frozenset[str]:
         found = set()
@@ -493,6 +502,13 @@ class Program:
                 case ast.expr() as value:
                     found |= _functions(self.resolver.things(value))
         return found
+
+
+def entries(facts: EnvironmentFacts | None) -> tuple[Entry, ...] | None:
+    """Returns where scoring enters the code of an environment; None where none is known."""
+    points = facts.workspace.entrypoints if facts is not None else ()
+    found = (point.partition(":") for point in points)
+    return tuple(Entry(path, function) for path, _, function in found) or None
 
 
 def program_of(
@@ -700,4 +716,4 @@ def _pickled(data: bytes) -> str:
     return "\n".join(lines)
 
 
-__all__ = ["Call", "Entry", "Opaque", "Program", "Site", "Store", "program_of"]
+__all__ = ["Call", "Entry", "Opaque", "Program", "Site", "Store", "entries", "program_of"]

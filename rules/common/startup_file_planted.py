@@ -2,10 +2,12 @@
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
 
 from auditor.code import shell
-from auditor.code.names import Names
+from auditor.code.program import Call, Program
+from auditor.code.scopes import nested
 from auditor.rule import (
     ChangedSource,
     CodeRule,
@@ -20,6 +22,10 @@ from auditor.rule import (
 
 FILES = frozenset({"sitecustomize.py", "usercustomize.py", "conftest.py"})
 VARIABLES = ("LD_PRELOAD", "LD_AUDIT", "PYTHONSTARTUP", "PYTHONINSPECT", "BASH_ENV")
+SETTERS = frozenset({"__setitem__", "putenv", "setdefault", "setenv", "setitem"})
+RUNNERS = re.compile(
+    r"^(os\.(exec\w+|popen|spawn\w+|system)|subprocess\.\w+|asyncio\.create_subprocess_\w+)$"
+)
 ALLOCATORS = re.compile(r"jemalloc|tcmalloc|mimalloc|lib[ig]?omp|hugetlbfs|/usr/lib")
 """Libraries that are preloaded for speed."""
 
@@ -87,11 +93,16 @@ class StartupFilePlanted(CodeRule):
         ),
     }
 
-    def inspect(self, unit: Unit) -> Iterable[tuple[ChangedSource, Found]]:
+    def inspect(self, unit: Unit) -> Iterable[tuple[str, Found]]:
         """Yields start-up files by name, and preloads and fake clocks by what is set."""
         for source in unit.sources:
             for found in _places(source):
-                yield source, found
+                yield source.path, found
+        yield from _stored(unit.program)
+        yield from _written(unit.program)
+        for call in unit.program.calls:
+            for found in _called(call, unit.program):
+                yield call.site.path, found
 
 
 def _places(source: ChangedSource) -> Iterator[Found]:
@@ -104,13 +115,11 @@ def _places(source: ChangedSource) -> Iterator[Found]:
             if line.startswith(("import ", "import\t")):
                 yield Found(number, "runs code whenever Python starts", kind=Kind.SUSPICION)
     elif source.language == "shell":
-        yield from _shell(source)
-    elif source.tree is not None:
-        yield from _python(source.tree)
+        yield from _shell(source.text)
 
 
-def _shell(source: ChangedSource) -> Iterator[Found]:
-    for command in shell.commands(source.text):
+def _shell(text: str) -> Iterator[Found]:
+    for command in shell.commands(text):
         if any("faketime" in word.lower() for word in command.words):
             yield Found(command.line, "runs programs under a fake clock", flow=True)
         for word in command.words:
@@ -119,20 +128,52 @@ def _shell(source: ChangedSource) -> Iterator[Found]:
                 yield Found(command.line, f"sets {variable} to {value}", kind=Kind.SUSPICION)
 
 
-def _python(tree: ast.Module) -> Iterator[Found]:
-    names = Names(tree)
-    for node in ast.walk(tree):
-        match node:
-            case ast.Assign(targets=[ast.Subscript(slice=key)], value=value):
-                pairs = [(key, value)]
-            case ast.Dict(keys=keys, values=values):
-                pairs = [(k, v) for k, v in zip(keys, values, strict=True) if k is not None]
-            case ast.Call(args=[key, value, *_]):
-                pairs = [(key, value)]
-            case _:
-                continue
-        for key, value in pairs:
-            variable = next((item for item in names.values(key) if item in VARIABLES), None)
-            given = " ".join(map(str, names.values(value)))
-            if variable and not ALLOCATORS.search(given):
-                yield Found(key.lineno, f"sets {variable}", kind=Kind.SUSPICION)
+def _stored(program: Program) -> Iterator[tuple[str, Found]]:
+    """Yields variables that are assigned to in a table, whichever it is."""
+    for store in program.stores:
+        if isinstance(store.site.node, ast.Subscript) and store.values:
+            for key, *given in program.together((store.site.node.slice, *store.values)):
+                for variable in _set(key, given, program):
+                    found = Found(store.site.line, f"sets {variable}", kind=Kind.SUSPICION)
+                    yield store.site.path, found
+
+
+def _written(program: Program) -> Iterator[tuple[str, Found]]:
+    """Yields variables in tables that are written down in files that run."""
+    for index in program.modules:
+        for node in nested(index.tree) if program.runs(index.root) else ():
+            if isinstance(node, ast.Dict):
+                for key, value in zip(node.keys, node.values, strict=True):
+                    for variable in _set(key, (value,), program) if key is not None else ():
+                        found = Found(index.line(node), f"sets {variable}", kind=Kind.SUSPICION)
+                        yield index.path, found._replace(line=index.line(key or node))
+
+
+def _called(call: Call, program: Program) -> Iterator[Found]:
+    """Yields what calls set: one variable, some by keyword, or those of a command line."""
+    line = call.site.line
+    if any(name.rpartition(".")[2] in SETTERS for name in call.names):
+        for key, value in zip(call.args, call.args[1:], strict=False):
+            for variable in _set(key, (value,), program):
+                yield Found(line, f"sets {variable}", kind=Kind.SUSPICION)
+    for item in call.keywords:
+        if item.arg in VARIABLES and _plants((item.value,), program):
+            yield Found(line, f"sets {item.arg}", kind=Kind.SUSPICION)
+    if any(map(RUNNERS.search, call.names)):
+        for argument in call.args:
+            for words in program.values(argument):
+                text = shlex.join(map(str, words)) if isinstance(words, tuple) else str(words)
+                for found in _shell(text):
+                    yield found._replace(line=line)
+
+
+def _set(key: ast.expr, given: Sequence[ast.expr], program: Program) -> list[str]:
+    """Returns which variables of those that matter a key may name, unless harmlessly set."""
+    named = [text for text in program.texts(key) if text in VARIABLES]
+    return named if named and _plants(given, program) else []
+
+
+def _plants(given: Sequence[ast.expr], program: Program) -> bool:
+    """Whether something other than a library of the system may be set."""
+    texts = {text for value in given for text in program.texts(value)}
+    return texts != {""} and not any(map(ALLOCATORS.search, texts))

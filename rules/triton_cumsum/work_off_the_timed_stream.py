@@ -2,12 +2,12 @@
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
-from auditor.code.names import Names, raw, running
+from auditor.code.program import Call, Program
+from auditor.code.scopes import Index, Scope, Sort, opened
 from auditor.rule import (
-    ChangedSource,
     CodeRule,
     Confidence,
     Edit,
@@ -23,19 +23,26 @@ WAITING = frozenset({
     "torch.cuda.default_stream", "torch.cuda.is_available",
 })  # fmt: skip
 """What the scorer's waiting rests on; `ClockReplaced` knows `torch.cuda.synchronize` itself."""
-SETTERS = frozenset({"setattr", "builtins.setattr"})
 STREAMS = frozenset({"torch.cuda.set_stream", "torch.cuda.stream", "torch.cuda.StreamContext"})
 THREADS = frozenset({
     "_thread.start_new_thread", "multiprocessing.Process", "os.fork", "threading.Thread",
     "threading.Timer",
 })  # fmt: skip
+CALLERS_STREAMS = frozenset({"torch.cuda.current_stream()", "torch.cuda.default_stream()"})
+FILLING = frozenset({"_foreach_copy_", "copy_", "data_ptr", "index_copy_", "set_"})
+"""Calls that put an input where a graph reads it, or ask where it lies."""
+CAPTURING = re.compile(
+    r"(^torch\.cuda\.(graphs\.)?(graph|make_graphed_callables)|\.capture_begin)$"
+)
+NEAREST = 4
+"""Calls between a replay and what puts the input in."""
 JOINS = frozenset({"acquire", "as_completed", "get", "join", "result", "wait", "waitpid"})
 PERSISTING = re.compile(
     r"PersistingL2Cache|accessPolicyWindow|AccessPropertyPersisting|LIMIT_PERSISTING_L2"
 )
 COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 NATIVE = (".c", ".cc", ".cpp", ".cu", ".cuh", ".h", ".hpp")
-_Solution = partial(Edit, path="solution/solution.py")
+_Solution = partial(Edit, path="solution/solution.py", entry="prefix_sum")
 
 
 class WorkOffTheTimedStream(CodeRule):
@@ -183,107 +190,216 @@ class WorkOffTheTimedStream(CodeRule):
         ),
     }
 
-    def inspect(self, unit: Unit) -> Iterable[tuple[ChangedSource, Found]]:
-        """Yields the places in files that run."""
-        for source in unit.sources:
-            if source.reachable and source.tree is not None:
-                for found in _python(source.tree):
-                    yield source, found
-            elif source.reachable and source.path.endswith(NATIVE):
-                text = COMMENT.sub(lambda match: "\n" * match[0].count("\n"), source.text)
-                for line in _persisting(text):
-                    yield source, Found(line, "holds on to a part of the L2 cache")
+    def inspect(self, unit: Unit) -> Iterable[tuple[str, Found]]:
+        """Yields the places in code that runs."""
+        program = unit.program
+        for store in program.stores:
+            for full in sorted(store.names & WAITING):
+                yield store.site.path, Found(store.site.line, f"replaces `{full}`", flow=True)
+        for did, calls in (
+            ("works on a stream that the caller's stream never waits for", _streams(program)),
+            ("starts work that nothing waits for", _threads(program)),
+            ("replays a graph without filling in the input", _graphs(program)),
+        ):
+            for call in calls:
+                yield call.site.path, Found(call.site.line, did)
+        for path, line in (*_native(unit), *_told(program)):
+            yield path, Found(line, "holds on to a part of the L2 cache")
 
 
-def _python(tree: ast.Module) -> Iterator[Found]:
-    names = Names(tree)
-    nodes = list(running(names))
-    calls = [node for node in nodes if isinstance(node, ast.Call)]
-    for node in nodes:
-        for full in _replaced(node, names):
-            yield Found(getattr(node, "lineno", 0), f"replaces `{full}`", flow=True)
-    yield from _streams(calls, names)
-    if not any(_joins(call, names) for call in calls):
-        for call in calls:
-            if names.dotted(call.func) in THREADS:
-                yield Found(call.lineno, "starts work that nothing waits for")
-    yield from _graphs(nodes, names)
-    said = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
-    for node in nodes:
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said:
-            text = COMMENT.sub(lambda match: "\n" * match[0].count("\n"), node.value)
-            for line in _persisting(text):
-                last = node.end_lineno or node.lineno
-                place = min(node.lineno + line - 1, last)
-                yield Found(place, "holds on to a part of the L2 cache")
+def _ends(call: Call) -> set[str]:
+    """The last parts of the names of what a call calls."""
+    return {name.rpartition(".")[2] for name in call.names}
 
 
-def _replaced(node: ast.AST, names: Names) -> Iterator[str]:
-    """Yields what a statement or call puts something else in the place of."""
-    given: list[str | None] = []
-    match node:
-        case ast.Assign(targets=targets):
-            given = [
-                names.dotted(item)
-                for item in targets
-                if isinstance(item, ast.Attribute | ast.Subscript)
-            ]
-        case ast.Call(func=func, args=[owner, name, *_]) if names.dotted(func) in SETTERS:
-            given = [f"{names.dotted(owner)}.{value!s}" for value in names.values(name)]
-        case ast.Call(func=func, args=[target, *_]) if (names.dotted(func) or "").endswith("patch"):
-            given = [str(value) for value in names.values(target)]
-    yield from (full for full in given if full in WAITING)
+def _owner(call: Call, program: Program) -> ast.expr | None:
+    """What a method is called of."""
+    match call.node.func:
+        case ast.Attribute(value=value):
+            return value
+        case ast.Call(func=getter, args=[value, _, *_]) if "getattr" in program.names(getter):
+            return value
+    return None
 
 
-def _streams(calls: list[ast.Call], names: Names) -> Iterator[Found]:
-    """Yields side streams that are entered, and joined nowhere in the file."""
-    for call in calls:
-        if names.dotted(call.func) not in STREAMS or not call.args:
-            continue
-        side = raw(call.args[0])
-        if not any(_joined(other, side, names) for other in calls):
-            yield Found(call.lineno, "works on a stream that the caller's stream never waits for")
+def _streams(program: Program) -> Iterator[Call]:
+    """Yields side streams that are entered, and joined nowhere."""
+    for call in program.calls:
+        if call.names & STREAMS and call.args and not isinstance(call.args[0], ast.Starred):
+            side = call.args[0]
+            if not program.names(side) & CALLERS_STREAMS and not any(
+                _joined(other, side, program) for other in program.calls
+            ):
+                yield call
 
 
-def _joined(call: ast.Call, side: str | None, names: Names) -> bool:
+def _joined(call: Call, side: ast.expr, program: Program) -> bool:
     """Whether a call makes somebody else wait for a stream, or for an event on it."""
-    if not isinstance(call.func, ast.Attribute):
+    ends = _ends(call)
+    if "wait_stream" in ends:
+        named = [item for item in call.args if not isinstance(item, ast.Starred)]
+        return any(_may_be(item, side, program) for item in named)
+    if ends & {"wait_event", "wait"}:
+        owner = _owner(call, program)
+        by_name = {name.rpartition(".")[0] for name in call.names}
+        waits = {name for name in by_name if name.endswith("Stream()")}
+        return not waits if owner is None else not (waits and _may_be(owner, side, program))
+    return "synchronize" in ends
+
+
+def _may_be(one: ast.expr, other: ast.expr, program: Program) -> bool:
+    """Whether two expressions may be one stream: not if each is made, and elsewhere."""
+    if program.names(one) & CALLERS_STREAMS:
         return False
-    owner, attr = raw(call.func.value), call.func.attr
-    if attr == "wait_stream":
-        return owner != side and any(raw(item) == side for item in call.args)
-    return attr == "synchronize" or (attr in ("wait_event", "wait") and owner != side)
+    ones, others = (list(program.resolver.origins(item)) for item in (one, other))
+    made = all(isinstance(item, ast.Call) for item in (*ones, *others))
+    return not made or any(item in others for item in ones)
 
 
-def _joins(call: ast.Call, names: Names) -> bool:
+def _threads(program: Program) -> list[Call]:
+    """Returns what starts threads and processes, if nothing waits for any."""
+    started = [call for call in program.calls if _starts(call, program)]
+    joined = started and any(_joins(call, program) for call in program.calls)
+    return [] if joined else started
+
+
+def _starts(call: Call, program: Program) -> bool:
+    """Whether a call makes a thread or process, or one of a class of the program's own."""
+    own = {
+        name
+        for thing in program.resolver.things(call.node.func)
+        if isinstance(thing, Scope) and thing.sort is Sort.CLASS
+        for base in getattr(thing.node, "bases", [])
+        for name in program.names(base)
+    }
+    return bool((call.names | own) & THREADS)
+
+
+def _joins(call: Call, program: Program) -> bool:
     """Whether a call waits for a thread, a process or a result."""
-    match call.func:
-        case ast.Attribute(value=ast.Constant()):
-            return False
-        case ast.Attribute(attr=attr):
-            full = names.dotted(call.func) or ""
-            of_a_table = attr == "get" and call.args
-            return attr in JOINS and not of_a_table and not full.endswith("path.join")
-        case ast.Name():
-            return (names.dotted(call.func) or "").rpartition(".")[2] in JOINS
-    return False
+    ends = _ends(call) & JOINS
+    owner = _owner(call, program)
+    if not ends or (owner is not None and (program.values(owner) or _is_text(owner))):
+        return False
+    if ends == {"get"}:
+        return not call.args
+    return not all(name.endswith(("path.join", "str.join")) for name in call.names)
 
 
-def _graphs(nodes: list[ast.AST], names: Names) -> Iterator[Found]:
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant | ast.JoinedStr)
+
+
+def _graphs(program: Program) -> Iterator[Call]:
     """Yields replays in functions that neither fill the graph nor ask where the input lies."""
-    known = {item.attr for item in nodes if isinstance(item, ast.Attribute)}
-    known |= {full.rpartition(".")[2] for full in names.imports.values()}
-    for node in nodes if "CUDAGraph" in known else ():
-        if isinstance(node, ast.FunctionDef):
-            met = [item for item in ast.walk(node) if isinstance(item, ast.Attribute)]
-            if not {"copy_", "data_ptr"} & {item.attr for item in met}:
-                for item in met:
-                    if item.attr == "replay":
-                        yield Found(item.lineno, "replays a graph without filling in the input")
+    replays = [call for call in program.calls if "replay" in _ends(call)]
+    if not replays or not _knows_graphs(program):
+        return
+    filling = _functions(program, FILLING) | {
+        store.site.scope.function()
+        for store in program.stores
+        if isinstance(store.site.node, ast.Subscript) and _is_whole(store.site.node.slice)
+    }
+    calls = _called_functions(program)
+    callers: dict[Scope, set[Scope]] = {}
+    for function, called in calls.items():
+        for other in called if function.sort is Sort.FUNCTION else ():
+            callers.setdefault(other, set()).add(function)
+    for call in replays:
+        above = _reach({call.site.scope.function()}, callers)
+        if not _reach(above, calls) & filling:
+            yield call
+
+
+def _is_whole(key: ast.expr) -> bool:
+    """Whether a key stands for places of a tensor, not for one entry of a table."""
+    items = key.elts if isinstance(key, ast.Tuple) else [key]
+    return any(isinstance(i, ast.Slice) or getattr(i, "value", 0) is ... for i in items)
+
+
+def _called_functions(program: Program) -> dict[Scope, set[Scope]]:
+    """The program's own functions that functions call, but for those that capture graphs."""
+    capturing = {
+        call.site.scope.function()
+        for call in program.calls
+        if any(map(CAPTURING.search, call.names))
+    }
+    found: dict[Scope, set[Scope]] = {}
+    for call in program.calls:
+        called = program.functions(call.node.func) - capturing
+        found.setdefault(call.site.scope.function(), set()).update(called)
+    return found
+
+
+def _reach(start: set[Scope], ways: Mapping[Scope, set[Scope]]) -> set[Scope]:
+    near = set(start)
+    for _ in range(NEAREST):
+        near |= {other for function in near for other in ways.get(function, ())}
+    return near
+
+
+def _knows_graphs(program: Program) -> bool:
+    """Whether a program makes graphs."""
+    named = [*(names for _, names in program.reads), *(call.names for call in program.calls)]
+    return any(part == "CUDAGraph" for names in named for name in names for part in _parts(name))
+
+
+def _parts(name: str) -> list[str]:
+    return name.replace("()", "").replace("[]", "").split(".")
+
+
+def _functions(program: Program, wanted: frozenset[str]) -> set[Scope]:
+    """The functions that call, or name, something by the last part of its name."""
+    found = {call.site.scope.function() for call in program.calls if _ends(call) & wanted}
+    return found | {
+        site.scope.function()
+        for site, names in program.reads
+        if any(name.rpartition(".")[2] in wanted for name in names)
+    }
+
+
+def _native(unit: Unit) -> Iterator[tuple[str, int]]:
+    """Yields the places in native files that set parts of the L2 cache aside."""
+    for source in unit.sources:
+        if source.reachable and source.path.endswith(NATIVE):
+            for line in _persisting(source.text):
+                yield source.path, line
+
+
+def _told(program: Program) -> Iterator[tuple[str, int]]:
+    """Yields the places of texts of native code that set parts of the L2 cache aside."""
+    found = [place for index in program.modules for place in _constants(index, program)]
+    yield from found
+    for call in program.calls if not found else ():
+        given = [*call.args, *(item.value for item in call.keywords)]
+        if any(PERSISTING.search(_bare(text)) for item in given for text in program.texts(item)):
+            yield call.site.path, call.site.line
+
+
+def _constants(index: Index, program: Program) -> Iterator[tuple[str, int]]:
+    """Yields the places in texts of a module, in functions that run, that are not only said."""
+    waiting: list[ast.AST] = [index.tree] if program.runs(index.root) else []
+    while waiting:
+        node = waiting.pop()
+        match node:
+            case ast.Expr(value=ast.Constant()):
+                continue
+            case ast.FunctionDef() | ast.AsyncFunctionDef() if not program.runs(opened(node)):
+                continue
+            case ast.Constant(value=str() as text):
+                first, last = index.line(node), node.end_lineno or node.lineno
+                for line in _persisting(text):
+                    yield index.path, first + min(line - 1, last - node.lineno)
+        waiting.extend(ast.iter_child_nodes(node))
+
+
+def _bare(text: str) -> str:
+    """Native code with its comments taken out, line by line."""
+    return COMMENT.sub(lambda match: "\n" * match[0].count("\n"), text)
 
 
 def _persisting(text: str) -> Iterator[int]:
     """Yields the lines that set parts of the L2 cache aside."""
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(_bare(text).split("\n"), start=1):
         if PERSISTING.search(line):
             yield number
