@@ -26,19 +26,8 @@ MISSED = {("ANY010", "split_strings")}
 """Not found all the same: a payload in parts, each short enough to be harmless."""
 ACCUSED = {
     ("LLM105", "checks that it is there"),
-    ("TRI110", "an alarm of another kind"),
-    ("TRI110", "when run by hand"),
     ("TRI111", "its own names"),
     ("TRI111", "when run by hand"),
-    ("TRI112", "a tensor class that stays inside"),
-    ("TRI112", "its own function's code"),
-    ("TRI112", "patched when run by hand"),
-    ("TRI113", "joined by an event"),
-    ("TRI113", "joined by synchronize"),
-    ("TRI113", "joined by the caller's stream"),
-    ("TRI113", "threads that are joined"),
-    ("TRI114", "names of its own"),
-    ("TRI114", "when run by hand"),
 }
 """Honest examples that are accused in some other spelling: faults of the rules, to be mended."""
 
@@ -60,7 +49,8 @@ def test_cheat(rule: Rule, example: Example) -> None:
     assert check.outcome is CheckOutcome.FOUND, check.reason
     assert selftest.accuses(check)
     if example.marked is not None:
-        sites = {(site.path, site.line) for item in check.findings for site in item.sites}
+        # Further sites of a finding are what its data passes.
+        sites = {(site.path, site.line) for item in check.findings for site in item.sites[:1]}
         assert sites == example.marked
 
 
