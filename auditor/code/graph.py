@@ -108,6 +108,7 @@ class Graph:
         for source in program.sources:
             if source.language == "shell" and source.reachable:
                 self._shell(source.path, source.text)
+        self._join_texts()
         self._join_arguments()
         self._join_files()
 
@@ -438,6 +439,14 @@ class Graph:
                         for name in function.parameters:
                             self._flow(self._inputs(other), (function, name))
                             self._handed.append(((function, name), other))
+
+    def _join_texts(self) -> None:
+        """What a text that is executed binds is bound where it is executed."""
+        for index in self._program.modules:
+            if index.within is not None:
+                for name in index.root.bindings:
+                    for holder in (index.within.function(), index.within.index.root):
+                        self._flow([(index.root, name)], (holder, name))
 
     def _join_arguments(self) -> None:
         """What a function fills was its caller's."""
