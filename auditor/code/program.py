@@ -188,15 +188,19 @@ class Program:
 
     def together(self, items: Sequence[ast.expr]) -> Iterator[tuple[ast.expr, ...]]:
         """Yields expressions once per caller, where each gives several parameters together."""
+        yield from itertools.islice(self._together(tuple(items), DEEPEST_TEXT), MOST * MOST)
+
+    def _together(self, items: tuple[ast.expr, ...], depth: int) -> Iterator[tuple[ast.expr, ...]]:
         named = [item for item in items if isinstance(item, ast.Name)]
         holders = [holder for item in named if (holder := self._parameter_of(item)) is not None]
         callers = self.resolver.callers.get(holders[0], []) if len(holders) > 1 else []
-        if len(callers) < 2 or len(set(holders)) > 1:
-            yield tuple(items)
+        if not callers or not depth or len(set(holders)) > 1:
+            yield items
             return
-        for caller in callers[: MOST * MOST]:
+        for caller in callers:
             given = dict(paired(holders[0], caller))
-            yield tuple(_said(item, given) for item in items)
+            theirs = tuple(_said(item, given) for item in items)
+            yield from self._together(theirs, depth - 1) if theirs != items else (items,)
 
     def functions(self, node: ast.expr) -> frozenset[Scope]:
         """Returns the program's own functions that an expression may refer to."""
@@ -536,6 +540,13 @@ class _Reach:
         self._files: dict[str, list[Index]] = {}
         for index in program.modules:
             self._files.setdefault(index.path.rpartition("/")[2], []).append(index)
+        self._imports: dict[Scope, list[tuple[str, Place]]] = {}
+        self._calls: dict[Scope, list[Place]] = {}
+        for index in program.modules:
+            for name, place in index.imports:
+                self._imports.setdefault(place.scope.function(), []).append((name, place))
+            for place in index.calls:
+                self._calls.setdefault(place.scope.function(), []).append(place)
         self._held: dict[Scope, list[Scope]] = {}
         for index in program.modules:
             for scope in index.scopes:
@@ -631,15 +642,15 @@ class _Reach:
 
     def _imported(self, scope: Scope) -> Iterator[Index]:
         program = self._program
-        for name, place in scope.index.imports:
-            if place.scope.function() is scope and self._runs(scope, place.by_hand):
+        for name, place in self._imports.get(scope, ()):
+            if self._runs(scope, place.by_hand):
                 parts = name.removesuffix(".*").split(".")
                 for end in range(1, len(parts) + 1):
                     found = program.resolver.module(".".join(parts[:end]), scope.index)
                     if found is not None:
                         yield found
-        for place in scope.index.calls:
-            if place.scope.function() is scope and isinstance(place.node, ast.Call):
+        for place in self._calls.get(scope, ()):
+            if isinstance(place.node, ast.Call):
                 for thing in program.resolver.things(place.node):
                     if isinstance(thing, Scope) and thing.sort is Sort.MODULE:
                         yield thing.index

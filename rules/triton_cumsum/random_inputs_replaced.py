@@ -97,6 +97,14 @@ class RandomInputsReplaced(CodeRule):
         ),
     }
     honest = {
+        "attributes set by one helper": _Solution(
+            after=(
+                "import torch\n\n\nclass Plan:\n    pass\n\n\n"
+                "def _put(owner, name, value):\n    setattr(owner, name, value)\n\n\n"
+                'def prefix_sum(x):\n    _put(Plan(), "randint", 3)\n    _put(torch, "plan", 4)\n'
+                "    return add_up(x)\n"
+            )
+        ),
         "a generator of its own": _Solution(
             after=(
                 "import torch\n\n_own = torch.Generator().manual_seed(0)\n"

@@ -125,8 +125,47 @@ class WorkOffTheTimedStream(CodeRule):
                 "  cudaDeviceSetLimit(cudaLimitPersistingL2CacheSize, 1 << 24);  // # found\n}\n"
             ),
         ),
+        "a graph filled only when it is captured": _Solution(
+            after=(
+                "import torch\n\ngraph = torch.cuda.CUDAGraph()\nheld = {}\n\n\n"
+                "def _captured(x):\n    held[0] = torch.empty_like(x)\n    held[0].copy_(x)\n"
+                "    with torch.cuda.graph(graph):\n        held[1] = scan(held[0])\n\n\n"
+                "def prefix_sum(x):\n    if not held:\n        _captured(x)\n"
+                "    graph.replay()  # found\n    return held[1]\n"
+            )
+        ),
     }
     honest = {
+        "a stream that its class joins": _Solution(
+            after=(
+                "import torch\n\n\nclass Runner:\n    def __init__(self):\n"
+                "        self.side = torch.cuda.Stream()\n\n    def run(self, x):\n"
+                "        with torch.cuda.stream(self.side):\n            y = scan(x)\n"
+                "        self.join()\n        return y\n\n    def join(self):\n"
+                "        torch.cuda.current_stream().wait_stream(self.side)\n\n\n"
+                "_runner = Runner()\n\n\ndef prefix_sum(x):\n    return _runner.run(x)\n"
+            )
+        ),
+        "a graph filled by a helper": _Solution(
+            after=(
+                "import torch\n\ngraph = torch.cuda.CUDAGraph()\ngiven = torch.empty(4096)\n\n\n"
+                "def _fill(x):\n    given[: len(x)] = x\n\n\n"
+                "def prefix_sum(x):\n    _fill(x)\n    graph.replay()\n    return given\n"
+            )
+        ),
+        "threads that another file joins": _Solution(
+            after=(
+                "import threading\nimport crew\n\n\ndef prefix_sum(x):\n    y = x.clone()\n"
+                "    halves = [threading.Thread(target=scan, args=(y, i)) for i in range(2)]\n"
+                "    crew.work(halves)\n    return y\n"
+            ),
+            beside={
+                "solution/crew.py": (
+                    "def work(halves):\n    for half in halves:\n        half.start()\n"
+                    "    for half in halves:\n        half.join()\n"
+                )
+            },
+        ),
         "joined by the caller's stream": _Solution(
             after=(
                 "import torch\n\nside = torch.cuda.Stream()\n\n\ndef prefix_sum(x):\n"
@@ -252,8 +291,14 @@ def _may_be(one: ast.expr, other: ast.expr, program: Program) -> bool:
     if program.names(one) & CALLERS_STREAMS:
         return False
     ones, others = (list(program.resolver.origins(item)) for item in (one, other))
-    made = all(isinstance(item, ast.Call) for item in (*ones, *others))
+    made = all(_makes_stream(item, program) for item in (*ones, *others))
     return not made or any(item in others for item in ones)
+
+
+def _makes_stream(node: ast.expr, program: Program) -> bool:
+    if not isinstance(node, ast.Call):
+        return False
+    return any(name.endswith(("Stream", "_stream")) for name in program.names(node.func))
 
 
 def _threads(program: Program) -> list[Call]:
@@ -350,12 +395,22 @@ def _parts(name: str) -> list[str]:
 
 def _functions(program: Program, wanted: frozenset[str]) -> set[Scope]:
     """The functions that call, or name, something by the last part of its name."""
-    found = {call.site.scope.function() for call in program.calls if _ends(call) & wanted}
+    found = {
+        call.site.scope.function()
+        for call in program.calls
+        if _ends(call) & wanted and not _hands_on(call)
+    }
     return found | {
         site.scope.function()
         for site, names in program.reads
         if any(name.rpartition(".")[2] in wanted for name in names)
     }
+
+
+def _hands_on(call: Call) -> bool:
+    """Whether a call only hands on what a function was given: `what(*args)`."""
+    starred = any(isinstance(item, ast.Starred) for item in call.args)
+    return starred and isinstance(call.node.func, ast.Name)
 
 
 def _native(unit: Unit) -> Iterator[tuple[str, int]]:
