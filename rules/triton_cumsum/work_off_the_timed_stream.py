@@ -110,6 +110,15 @@ class WorkOffTheTimedStream(CodeRule):
                 "    return y\n"
             )
         ),
+        "a worker that alone waits": _Solution(
+            after=(
+                "import queue\nimport threading\nimport torch\n\njobs = queue.SimpleQueue()\n\n\n"
+                "def _serve():\n    while job := jobs.get():\n        scan(*job)\n\n\n"
+                "threading.Thread(target=_serve, daemon=True).start()  # found\n\n\n"
+                "def prefix_sum(x):\n    y = torch.empty_like(x)\n    jobs.put((x, y))\n"
+                "    return y\n"
+            )
+        ),
         "the cache held": _Solution(
             after=(
                 "from torch.utils.cpp_extension import load_inline\n\n"
@@ -136,6 +145,15 @@ class WorkOffTheTimedStream(CodeRule):
         ),
     }
     honest = {
+        "a worker whose answer is awaited": _Solution(
+            after=(
+                "import queue\nimport threading\nimport torch\n\n"
+                "jobs, done = queue.SimpleQueue(), queue.SimpleQueue()\n\n\n"
+                "def _serve():\n    while job := jobs.get():\n        done.put(scan(job))\n\n\n"
+                "threading.Thread(target=_serve, daemon=True).start()\n\n\n"
+                "def prefix_sum(x):\n    jobs.put(x)\n    return done.get()\n"
+            )
+        ),
         "a stream that its class joins": _Solution(
             after=(
                 "import torch\n\n\nclass Runner:\n    def __init__(self):\n"
@@ -304,8 +322,18 @@ def _makes_stream(node: ast.expr, program: Program) -> bool:
 def _threads(program: Program) -> list[Call]:
     """Returns what starts threads and processes, if nothing waits for any."""
     started = [call for call in program.calls if _starts(call, program)]
-    joined = started and any(_joins(call, program) for call in program.calls)
+    given = [item for call in started for item in _given(call)]
+    workers = {function for item in given for function in program.functions(item)}
+    joined = any(
+        _joins(call, program)
+        for call in (program.calls if started else ())
+        if call.site.scope.function() not in workers  # they wait for work, not for its end
+    )
     return [] if joined else started
+
+
+def _given(call: Call) -> list[ast.expr]:
+    return [*call.args, *(item.value for item in call.keywords)]
 
 
 def _starts(call: Call, program: Program) -> bool:
@@ -426,8 +454,8 @@ def _told(program: Program) -> Iterator[tuple[str, int]]:
     found = [place for index in program.modules for place in _constants(index, program)]
     yield from found
     for call in program.calls if not found else ():
-        given = [*call.args, *(item.value for item in call.keywords)]
-        if any(PERSISTING.search(_bare(text)) for item in given for text in program.texts(item)):
+        texts = (text for item in _given(call) for text in program.texts(item))
+        if any(PERSISTING.search(_bare(text)) for text in texts):
             yield call.site.path, call.site.line
 
 
