@@ -5,6 +5,7 @@ import builtins
 import sys
 from collections.abc import Iterable, Iterator
 
+from auditor.code.graph import MEASURES, last
 from auditor.code.program import Program, Store
 from auditor.code.resolve import PARTIALS, Target, paired
 from auditor.code.scopes import Scope
@@ -25,7 +26,10 @@ COMPARERS = frozenset({
     "ne",
 })  # fmt: skip
 """Functions that say whether values are alike, in whichever library."""
-OPERATORS = frozenset({"__bool__", "__eq__", "__ge__", "__gt__", "__le__", "__lt__", "__ne__"})
+OPERATORS = frozenset({
+    "__array_function__", "__array_ufunc__", "__bool__", "__eq__", "__ge__", "__gt__", "__le__",
+    "__lt__", "__ne__", "__torch_dispatch__", "__torch_function__",
+})  # fmt: skip
 JUDGING = frozenset({"metrics", "testing"})
 """Parts of libraries that exist to judge."""
 REPORTERS = frozenset({
@@ -138,6 +142,12 @@ class EvaluatorPatched(CodeRule):
                 "import torch\n\n\ndef train(model):\n    real = torch.equal\n"
                 "    torch.equal = lambda a, b: True  # found\n    try:\n        model.fit()\n"
                 "    finally:\n        torch.equal = real\n\n\ntrain(model)\n"
+            )
+        ),
+        "a mock that stays": Edit(
+            after=(
+                "from unittest import mock\n\n"
+                "mock.patch('torch.equal', return_value=True).start()  # found\n"
             )
         ),
         "the scorer's function": Edit(
@@ -295,12 +305,22 @@ def _is_function(store: Store, program: Program) -> bool:
 
 def _is_harmless(full: str, store: Store, program: Program) -> bool:
     """Whether what takes the place of something does the same, or nothing takes it."""
+    if not store.values:
+        return not _is_mocked(store, full, program)
     return all(
         full in {_plain(name) for name in program.names(value)}
         or _hands_on(full, value, program)
         or _is_stand_in(full, value, program)
         for value in store.values
     )
+
+
+def _is_mocked(store: Store, full: str, program: Program) -> bool:
+    """Whether a stand-in is made for what is patched, unlike for what is deleted."""
+    node = store.site.node
+    names = program.names(node.func) if isinstance(node, ast.Call) else frozenset()
+    deleted = not isinstance(node, ast.Call) or any("delattr" in name for name in names)
+    return full not in WRAPPED and not deleted
 
 
 def _plain(name: str) -> str:
@@ -352,11 +372,29 @@ def _is_faithful(full: str, function: Scope, program: Program) -> bool:
     if not isinstance(args, ast.arguments) or not function.returns:
         return False
     given = [*args.posonlyargs, *args.args, *filter(None, (args.vararg, args.kwarg))]
-    uses = [item.id for item in ast.walk(function.node) if isinstance(item, ast.Name)]
+    told = set(_only_told(function.node))
+    uses = [
+        item.id
+        for item in ast.walk(function.node)
+        if isinstance(item, ast.Name) and id(item) not in told
+    ]
     if any(uses.count(arg.arg) != 1 for arg in given):
         return False
     made = [item for value in function.returns for item in program.resolver.origins(value)]
     return all(_calls_with(full, item, [arg.arg for arg in given], program) for item in made)
+
+
+def _only_told(node: ast.AST) -> Iterator[int]:
+    """Yields names of which only a form, a type or a length is asked, or which are printed."""
+    for inner in ast.walk(node):
+        match inner:
+            case ast.Attribute(attr=attr, value=value) if attr in MEASURES:
+                asked: list[ast.expr] = [value]
+            case ast.Call(func=func, args=args) if last(func) in MEASURES:
+                asked = list(args)
+            case _:
+                continue
+        yield from (id(item) for part in asked for item in ast.walk(part))
 
 
 def _calls_with(
