@@ -10,6 +10,7 @@ from auditor.code.program import Entry
 from auditor.code.source import ChangedSource
 from auditor.models import Evidence, How
 from auditor.unit import Unit
+from harness.models import EnvironmentFacts, WorkspaceFacts
 
 
 class Example(ABC):
@@ -41,6 +42,8 @@ class Edit(Example):
     """Further files the agent added, by path; reachable as the first."""
     entry: str = ""
     """The function that scoring calls; none where the file is run as a program."""
+    facts: EnvironmentFacts | None = None
+    """The environment's, where the rule asks for them."""
 
     def unit(self, thresholds: Mapping[str, float]) -> Unit:
         """Returns the unit a collector would make of this edit."""
@@ -49,7 +52,7 @@ class Edit(Example):
         evidence = [fact("files_compared", changed=len(sources), commit="c0ffee")]
         evidence += [_source_fact(source) for source in sources]
         enters = (Entry(self.path, self.entry),) if self.entry and self.reachable else None
-        return Unit(0, _numbered(evidence), tuple(sources), thresholds, enters=enters)
+        return Unit(0, _numbered(evidence), tuple(sources), thresholds, self.facts, enters)
 
     @property
     def marked(self) -> frozenset[tuple[str, int]]:
@@ -93,6 +96,22 @@ class Facts(Example):
             f"{item.kind} " + " ".join(f"{key}={value!r}" for key, value in item.data.items())
             for item in self.evidence
         )
+
+
+def environment(**workspace: tuple[str, ...]) -> EnvironmentFacts:
+    """Builds the facts of an environment with this workspace."""
+    usual: dict[str, tuple[str, ...]] = {
+        "editable": ("solution/**",), "protected": (), "outputs": (),
+        "entrypoints": ("solution/finetune.sh",),
+    }  # fmt: skip
+    return EnvironmentFacts(
+        title="an example",
+        kind="program",
+        metric="seconds",
+        direction="lower",
+        workspace=WorkspaceFacts.model_validate({**usual, **workspace}),
+        profile={},
+    )
 
 
 def fact(kind: str, /, *, how: How = How.OBSERVED, **data: JsonValue) -> Evidence:
