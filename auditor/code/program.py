@@ -378,7 +378,8 @@ class Program:
                 len(call.args) > 1
             ):
                 owners = self.names(call.args[0])
-                found = {f"{o}.{text}" for o in owners for text in self.texts(call.args[1])}
+                texts = self.texts(call.args[1]) or ("?",)
+                found = {f"{owner}.{text}" for owner in owners for text in texts}
                 if found:
                     yield Store(call.site, frozenset(found), call.args[2:3])
             elif PATCHERS.search(name) and call.args:

@@ -283,13 +283,15 @@ def _has_role(full: str, store: Store, program: Program) -> bool:
     root, *folders, last = full.split(".") if "." in full else ("", full)
     if root == "builtins":
         return last in BUILTINS and not folders
+    if last in OPERATORS and (root == "type()" or folders[-1:] == ["__class__"]):
+        return _is_function(store, program)
     if not root.isidentifier() or not all(part.isidentifier() for part in folders):
         return False  # of an object, or of something unknown
     if root in RUNNERS:
         decides = last in RUN or last.startswith(("assert", "fail"))
         return (decides or root == "_pytest") and _is_function(store, program)
-    if last in OPERATORS:
-        return bool(folders)
+    if last in OPERATORS | {"__class__"}:
+        return bool(folders) or (last == "__class__" and _is_foreign(full))
     judging = not JUDGING.isdisjoint(folders) and _is_function(store, program)
     return last in COMPARERS or last.startswith("assert_") or full in REPORTERS or judging
 
