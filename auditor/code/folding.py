@@ -7,6 +7,7 @@ import bz2
 import codecs
 import itertools
 import lzma
+import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 
@@ -16,6 +17,7 @@ UNKNOWN = "\ufffc"
 """Stands in a folded text for a part that is not constant."""
 LONGEST = 1 << 16
 """Characters, bytes or items of a folded value."""
+NUMBERS = re.compile(r"(?<!%)%[-+ #0-9.]*[diouxXeEfFgG]")
 METHODS = frozenset({
     "as_posix", "capitalize", "casefold", "center", "decode", "encode", "expandtabs", "format",
     "fromhex", "hex", "join", "ljust", "lower", "lstrip", "partition", "removeprefix",
@@ -91,12 +93,18 @@ def combined(one: Value, op: ast.operator, other: Value) -> Iterator[Value]:
             yield one + other  # type: ignore[operator]  # a wrong pair raises, and has no value
         case ast.Mod() if isinstance(one, str | bytes):
             if not pads(one):
-                yield one % other
+                yield _for_unknown(one, other) % other
         case ast.Mult() if isinstance(one, str | bytes | tuple) and isinstance(other, int):
             if 0 <= other * len(one) <= LONGEST:
                 yield one * other
         case _ if isinstance(one, int) and isinstance(other, int):
             yield from _integers(one, op, other)
+
+
+def _for_unknown(template: str | bytes, given: Value) -> str | bytes:
+    """A template that takes a text where a number is meant, if that is not known."""
+    unknown = given == UNKNOWN or (isinstance(given, tuple) and UNKNOWN in given)
+    return NUMBERS.sub("%s", template) if unknown and isinstance(template, str) else template
 
 
 def _integers(one: int, op: ast.operator, other: int) -> Iterator[int]:

@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import re
 import sys
 from collections.abc import Iterable, Iterator
 
@@ -30,6 +31,8 @@ OPERATORS = frozenset({
     "__array_function__", "__array_ufunc__", "__bool__", "__eq__", "__ge__", "__gt__", "__le__",
     "__lt__", "__ne__", "__torch_dispatch__", "__torch_function__",
 })  # fmt: skip
+HOLDERS = re.compile(r"(?i)tensor|array|series|frame|scalar|decimal|fraction")
+"""Classes whose objects results are."""
 JUDGING = frozenset({"metrics", "testing"})
 """Parts of libraries that exist to judge."""
 REPORTERS = frozenset({
@@ -251,6 +254,7 @@ class EvaluatorPatched(CodeRule):
                         store.site.line,
                         f"replaces `{name}`",
                         flow=shared and lasting and known and name not in WRAPPED,
+                        kind=None if shared else Kind.NOTE,
                     ),
                 )
 
@@ -297,7 +301,10 @@ def _has_role(full: str, store: Store, program: Program) -> bool:
 
 
 def _is_foreign(full: str) -> bool:
-    root = full.partition(".")[0]
+    """Whether something is never the program's own; of operators, those of what holds results."""
+    root, _, rest = full.partition(".")
+    if rest.rpartition(".")[2] in OPERATORS and not HOLDERS.search(rest):
+        return False
     return root in LIBRARIES or root in sys.stdlib_module_names
 
 
