@@ -380,6 +380,8 @@ class _Search:
     def _is_answer(self, node: ast.expr) -> bool:
         """Whether something is a constant like a result, also one that is put together."""
         if isinstance(node, ast.BinOp | ast.Call | ast.JoinedStr | ast.Name | ast.Subscript):
+            if any(_is_own_call(inner, self._program) for inner in ast.walk(node)):
+                return False
             return any(map(_is_long, self._program.texts(node)))
         return _is_answer(node)
 
@@ -402,6 +404,10 @@ class _Search:
         count = count or self._answers(node)
         what = f"holds {count} answers, of which a feature of the input chooses"
         return _Table(index.path, index.line(node), what)
+
+
+def _is_own_call(node: ast.AST, program: Program) -> bool:
+    return isinstance(node, ast.Call) and bool(program.functions(node.func))
 
 
 def _foreign(call: ast.Call, program: Program) -> Iterator[str]:

@@ -303,7 +303,7 @@ class _Function:
             return
         self._passed.add(value)
         match value:
-            case ast.Subscript(value=whole, slice=key):
+            case ast.Subscript(value=whole, slice=key) if not isinstance(key, ast.Slice):
                 if (kept := self._kept(whole)) is not None:
                     yield kept, None if isinstance(key, ast.Constant) else key
                 elif isinstance(key, ast.Constant):  # a part of what was found
@@ -490,7 +490,7 @@ def _told(node: ast.AST, program: Program) -> Iterator[str]:
                 yield "a weak reference"
             elif names & ADDRESSES:
                 yield "its address"
-            elif names & SUMMARIES and inner:
+            elif names & SUMMARIES and not program.names(func) & SUMMARIES:  # none of Python's own
                 yield "its sum"
             elif names & TAKEN:
                 sampled = any(_is_sample(item) for part in inner for item in ast.walk(part))

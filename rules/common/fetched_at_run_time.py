@@ -47,6 +47,8 @@ RUNS = re.compile(
     r"^(os\.(system|popen|exec\w+|spawn\w+)|subprocess\.(run|call|check_call|check_output|Popen"
     r"|getoutput|getstatusoutput)|pty\.spawn|asyncio\.create_subprocess_(exec|shell))$"
 )
+BARE = ("asyncio.", "ftplib.", "http.client.", "paramiko.", "socket.")
+"""Where hosts stand alone, rather than within an address."""
 LOCAL = re.compile(r"^(localhost|127\.[\d.]+|0\.0\.0\.0|::1?|\[::1?\]|)$")
 ADDRESS = re.compile(
     r"^(?:(?P<scheme>[a-z][a-z0-9+.-]*)://)?(?:[^/@]*@)?(?P<host>\[[^\]]*\]|[^/:]*)"
@@ -321,7 +323,8 @@ def _connects(call: Call, name: str, program: Program) -> str:
     )
     if not given:
         return ""
-    hosts = list(_hosts(given[0], program))
+    bare = name.startswith(BARE)
+    hosts = list(_hosts(given[0], program, bare=bare))
     remote = [host for host in hosts if not LOCAL.match(host)]
     if remote:
         return f"connects to `{remote[0].replace(UNKNOWN, '?')}`"
@@ -330,20 +333,22 @@ def _connects(call: Call, name: str, program: Program) -> str:
     return "connects to an address that is only known when it runs"
 
 
-def _hosts(node: ast.expr, program: Program) -> Iterator[str]:
+def _hosts(node: ast.expr, program: Program, *, bare: bool) -> Iterator[str]:
+    """Yields the hosts that an address may lead to; empty ones are this machine's own."""
     for whole in program.resolver.origins(node):
         if isinstance(whole, ast.Call) and whole.args and "Request" in ast.unparse(whole.func):
-            yield from _hosts(whole.args[0], program)  # a request that was made before
+            yield from _hosts(whole.args[0], program, bare=bare)  # a request that was made before
             return
         if isinstance(whole, ast.Tuple) and whole.elts:
             yield from program.texts(whole.elts[0])
             return
     for value in program.values(node):
         text = value[0] if isinstance(value, tuple) and value else value
-        if isinstance(text, str) and (match := ADDRESS.match(text)) and _is_remote(match, text):
-            yield match["host"]
-        elif isinstance(text, str):
-            yield ""
+        if not isinstance(text, str):
+            continue
+        match = ADDRESS.match(text)
+        named = match is not None and (bare or match["scheme"] or text.startswith(UNKNOWN))
+        yield match["host"] if match and named and _is_remote(match, text) else ""
 
 
 def _is_remote(match: re.Match[str], text: str) -> bool:

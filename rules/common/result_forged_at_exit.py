@@ -192,6 +192,12 @@ class ResultForgedAtExit(CodeRule):
                 "os.wait()\n"
             )
         ),
+        "a child's errors": Edit(
+            after=(
+                "import os\n\nif os.fork() == 0:\n    try:\n        work()\n"
+                '    except OSError:\n        os.write(2, b"failed")\n        os._exit(1)\n'
+            )
+        ),
         "descriptors at once": Edit(
             after='import os\n\nos.write(2, b"starting\\n")\ntrain()\n',
         ),
@@ -319,7 +325,7 @@ def _reported(call: Call, program: Program, outputs: Sequence[str]) -> Iterator[
     """Yields where a call writes to, if results are reported there, and whether it is a result."""
     if "os.write" in call.names and call.args:
         numbers = [value for value in program.values(call.args[0]) if isinstance(value, int)]
-        if numbers:
+        if numbers and numbers != [2]:  # errors are shown there, by handlers of signals too
             yield f"descriptor {numbers[0]}", any(number > 2 for number in numbers)
     if any(map(STREAMS.match, call.names)):
         yield "the stream that the process was started with", False
