@@ -38,6 +38,7 @@ SHOWN = 0.6
 READABLE = re.compile(r"(\.(py|pyi|pyw|txt|cfg|ini|conf|in|md|toml|json|ya?ml)|(^|/)[^./]*)$")
 """Files whose text can be read as it is."""
 FILE = re.compile(r"[\w./~ -]+\.\w{1,12}")
+OPENERS = frozenset({"get_data", "open", "read_bytes", "read_text", "urlopen"})
 DATA = frozenset({
     "_codecs", "array", "collections", "copyreg", "datetime", "decimal", "fractions", "numpy",
     "torch",
@@ -213,10 +214,15 @@ def _hidden(call: Call, shown: str, unpacked: list[Node], unit: Unit) -> str:
     if unpacked and unit.graph.way(unpacked, given) is not None:
         return "executes what was decoded"
     known = {source.path.rpartition("/")[2] for source in unit.sources}
+    opened = {
+        id(other.node)
+        for other in program.calls
+        if any(name.rpartition(".")[2] in OPENERS for name in other.names)
+    }
     closed = [
         reading.node
         for reading in unit.graph.readings(lambda path: _is_closed(path, known))
-        if reading.node not in given or reading.step.line == call.site.line
+        if id(reading.node) in opened
     ]
     if closed and unit.graph.way(closed, given) is not None:
         return "executes what a file holds that is no text"

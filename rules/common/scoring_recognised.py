@@ -27,6 +27,8 @@ FRAMES = frozenset({
     "sys._current_frames", "sys._getframe", "traceback.extract_stack", "traceback.format_stack",
     "traceback.walk_stack",
 })  # fmt: skip
+TOLD = frozenset({"co_filename", "co_name", "co_qualname", "f_globals", "filename", "function"})
+"""What frames are told apart by."""
 WATCHES = frozenset({"sys.getprofile", "sys.gettrace", "sys.monitoring.get_tool"})
 PARENTS = re.compile(r"psutil\.Process\(\)(\.parents?\(\)(\[\])?)*\.(name|cmdline|exe)")
 PROCESS = re.compile(r"/proc/(?!self/)[^/]+/(cmdline|comm|exe)")
@@ -329,11 +331,25 @@ def _compared(
         if not _is_identity(node)
         and (
             any(id(part) in known for part in _first_parts(_expression(node), unit.program))
-            or (in_turn and _is_near(graph.way(sources, {node}, measured=True)))
+            or (
+                in_turn
+                and _is_of_frame(_expression(node), unit.program)
+                and _is_near(graph.way(sources, {node}, measured=True))
+            )
         )
     )
     if nodes:
         yield _Sign(what, nodes, compared=True, of_place=of_place)
+
+
+def _is_of_frame(node: ast.expr, program: Program) -> bool:
+    """Whether what is compared is what frames are told apart by."""
+    return any(
+        name.rpartition(".")[2] in TOLD or name.partition("()")[0] in FRAMES
+        for part in _first_parts(node, program)
+        if isinstance(part, ast.expr)
+        for name in program.names(part)
+    )
 
 
 def _expression(node: Node) -> ast.expr:
