@@ -26,6 +26,8 @@ MACHINERY = re.compile(
     r"builtins\.__import__|importlib\.(__import__|import_module|reload)|_frozen_importlib\w*\.[\w.]+"
     r"|importlib\.(_bootstrap\w*|abc|machinery|util)\.[\w.]+"
 )
+UNUSED = frozenset({"antigravity", "distutils", "ensurepip", "idlelib", "lib2to3", "this", "venv"})
+"""Modules of the library by which nobody is scored, and which packaging tools replace."""
 ABSENT = frozenset({"Exception", "ImportError", "ModuleNotFoundError"})
 OWN = frozenset({"__file__", "__name__", "__package__", "__path__"})
 """Names by which a hook asks whether an import is of its own package."""
@@ -224,7 +226,7 @@ class ImportHooked(CodeRule):
 
 def _theirs(unit: Unit) -> frozenset[str]:
     """Modules that are not the program's own, and that a scorer may use."""
-    found = set(sys.stdlib_module_names)
+    found = set(sys.stdlib_module_names) - UNUSED
     if unit.facts is not None:
         protected = [path for path in unit.facts.workspace.protected if path.endswith(".py")]
         found |= {path.rpartition("/")[2].removesuffix(".py") for path in protected}
@@ -294,7 +296,7 @@ def _hook(values: Sequence[ast.expr], theirs: frozenset[str], program: Program) 
         return None
     texts = {text for scope in scopes for text in _asked(scope, program)}
     roots = {text.partition(".")[0] for text in texts}
-    if roots & (theirs | _imported(program)):
+    if roots & (theirs | _imported(program)) - UNUSED:
         return True
     mentioned = set().union(*(_mentions(scope) for scope in scopes))
     own = texts and all(program.resolver.module(text.rstrip("."), None) for text in texts)
