@@ -130,13 +130,13 @@ class _Examination:
     def _collect(self) -> None:
         log.collect(self._book, self._verification, self._lines)
         log.hidden(self._book, self._folder)
+        facts, previous = self._environment.facts, None
         for line in self._lines:
-            files.collect(
-                self._book, self._folder, self._environment.facts, line.index, line.commit
-            )
+            files.collect(self._book, self._folder, facts, line.index, line.commit)
             self._sources[line.index] = code.collect(
-                self._book, self._folder, self._environment.facts, line.index, line.commit
+                self._book, self._folder, facts, line.index, line.commit, previous
             )
+            previous = line.commit
 
     def _judge(self, entry: int | None) -> None:
         unit = Unit(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from auditor.code.graph import Graph, graph_of
-from auditor.code.program import Entry, Program, program_of
+from auditor.code.program import Entry, Program, entries, program_of
 from auditor.code.source import ChangedSource
 from auditor.models import Evidence
 from harness.models import EnvironmentFacts, Outcome
@@ -57,11 +57,7 @@ class Unit:
     @cached_property
     def program(self) -> Program:
         """The Python of the sources as one program."""
-        enters = self.enters
-        if enters is None and self.facts is not None:
-            points = (point.partition(":") for point in self.facts.workspace.entrypoints)
-            enters = tuple(Entry(path, function) for path, _, function in points)
-        return program_of(self.sources, enters)
+        return program_of(self.sources, self.enters or entries(self.facts))
 
     @property
     def graph(self) -> Graph:

@@ -28,7 +28,7 @@ Environment = Mapping[str, tuple[Value, ...]]
 
 MOST = 16
 """Things and values followed per expression."""
-DEEPEST = 40
+DEEPEST = 30
 """Expressions that one answer may lead through."""
 STEPS = 200_000
 """Expressions looked at per file, on average; far more than honest code needs."""
@@ -79,7 +79,6 @@ class Resolver:
     _cuts: int = 0
     """Counts answers that were cut short, or rest on callers that are not known yet."""
     _grown: dict[tuple[Scope, str], list[ast.expr]] = field(default_factory=dict)
-    _keyed: dict[tuple[Scope, str], list[tuple[ast.expr, ast.expr]]] = field(default_factory=dict)
     settled: bool = False
     """All callers are known, so that answers that rest on them may be remembered."""
 
@@ -128,7 +127,7 @@ class Resolver:
         return self._for_now.get(key) if found is None else found
 
     def _remember(self, key: Key, found: object, before: int) -> None:
-        """Keeps an answer: for good if nothing cut it short, else until the question is answered."""
+        """Keeps an answer: for good if nothing cut it short, else while the question is open."""
         if self._cuts == before or (self.settled and not self._open):
             self._answers[key] = found
         else:
@@ -535,7 +534,27 @@ class Resolver:
         for inner in itertools.islice(self._elements(node, way[0], depth), 4 * MOST):
             yield from self.parts(inner, way[1:], depth + 1)
 
-    def _elements(self, node: ast.expr, number: int | None, depth: int) -> Iterator[ast.expr]:
+    def _elements(self, node: ast.expr, number: int | None, depth: int) -> tuple[ast.expr, ...]:
+        question, about, name = self._key("elements", node)
+        key = (f"{question} {number}", about, name)
+        known = self._answered(key)
+        if known is not None:
+            return cast(tuple[ast.expr, ...], known)
+        if key in self._open or not self._may(depth):
+            self._cuts += 1
+            return ()
+        self._open.add(key)
+        before = self._cuts
+        found: tuple[ast.expr, ...] = ()
+        try:
+            within = self._within(node, number, depth + 1)
+            found = tuple(dict.fromkeys(itertools.islice(within, folding.LONGEST)))
+        finally:
+            self._open.discard(key)
+            self._remember(key, found, before)
+        return found
+
+    def _within(self, node: ast.expr, number: int | None, depth: int) -> Iterator[ast.expr]:
         for whole in self.origins(node, depth):
             match whole:
                 case ast.Tuple(elts=items) | ast.List(elts=items) | ast.Set(elts=items):
@@ -567,7 +586,7 @@ class Resolver:
                             pair = ast.Tuple(elts=[key, value], ctx=ast.Load())
                             yield {"items": pair, "keys": key}.get(attr, value)
             return
-        names = self.names(func)
+        names = self.things(func, depth + 1)
         if "zip" in names:
             rows = [list(self._elements(item, ANY, depth + 1))[:MOST] for item in args]
             for row in zip(*rows, strict=False):
@@ -764,10 +783,9 @@ class Resolver:
                     yield from self._fold_binding(node.attr, binding, owner, depth)
             elif isinstance(owner, str) and f"{owner}.{node.attr}" in KNOWN_VALUES:
                 yield KNOWN_VALUES[f"{owner}.{node.attr}"]
-        where = ast.unparse(node.value) if isinstance(node.value, ast.Name) else None
-        for index in self._unique if where else ():
-            for stored in index.fields.get(node.attr, ())[:MOST]:
-                if stored.value is not None and _same_owner(stored, where):
+        if isinstance(node.value, ast.Name) and (where := home(node.value)) is not None:
+            for stored in where.index.fields.get(node.attr, ())[:MOST]:
+                if stored.value is not None and _same_owner(stored, node.value.id):
                     yield from self.values(stored.value, depth=depth)
         if node.attr in ("parent", "name", "stem", "suffix"):
             for value in self.values(node.value, scope, depth):
@@ -891,12 +909,22 @@ class Resolver:
         assert isinstance(function, Scope)
         if function.sort is not Sort.FUNCTION or len(function.returns) > MOST:
             return
+        key: Key = ("called", function, "")
+        if key in self._open:
+            self._cuts += 1
+            return  # it calls itself
         inner: dict[str, tuple[Value, ...]] = {}
         for name, argument in paired(function, target):
             if values := self.values(argument, scope, depth):
                 inner[name] = values
-        for value in function.returns:
-            yield from self.values(value, inner, depth + 1)
+        self._open.add(key)
+        try:
+            found = [
+                item for value in function.returns for item in self.values(value, inner, depth)
+            ]
+        finally:
+            self._open.discard(key)
+        yield from found
 
     def _mapped(self, function: ast.expr, wholes: tuple[Value, ...], depth: int) -> Iterator[Value]:
         for whole in wholes:
@@ -1001,5 +1029,6 @@ def _path_part(value: Value, attr: str) -> Iterator[Value]:
     if isinstance(value, str):
         folder, _, last = value.rpartition("/")
         stem, dot, suffix = last.rpartition(".")
-        parts = {"parent": folder or ".", "name": last, "stem": stem if dot else last}
+        above = folder or (UNKNOWN if UNKNOWN in last else ".")
+        parts = {"parent": above, "name": last, "stem": stem if dot else last}
         yield parts.get(attr, dot + suffix)

@@ -45,7 +45,7 @@ class Added(NamedTuple):
     loop: ast.For | None
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Scope:
     """A module, class, function or comprehension, and the names it binds."""
 
@@ -58,6 +58,8 @@ class Scope:
     bindings: dict[str, list[Binding]] = field(default_factory=dict)
     elsewhere: dict[str, str] = field(default_factory=dict)
     """Names declared `global` or `nonlocal`."""
+    parameters: tuple[str, ...] = ()
+    """The positional parameters of a function, in order."""
     returns: list[ast.expr] = field(default_factory=list)
     mentions: set[str] = field(default_factory=set)
     """Names, attributes and texts that occur in it, by which it may reach a function."""
@@ -72,14 +74,6 @@ class Scope:
     def bare(self) -> str:
         """The name alone."""
         return self.name.rpartition(".")[2]
-
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        """The positional parameters of a function, in order."""
-        args = getattr(self.node, "args", None)
-        if not isinstance(args, ast.arguments):
-            return ()
-        return tuple(arg.arg for arg in (*args.posonlyargs, *args.args))
 
     @property
     def is_method(self) -> bool:
@@ -116,7 +110,7 @@ class Stored(NamedTuple):
     place: Place
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Index:
     """What one Python text holds."""
 
@@ -395,6 +389,7 @@ class _Walk:
 
     def _parameters(self, args: ast.arguments, scope: Scope) -> None:
         positional = [*args.posonlyargs, *args.args]
+        scope.parameters = tuple(arg.arg for arg in positional)
         for arg in (*positional, *args.kwonlyargs):
             scope.bind(arg.arg, Binding(scope, line=arg.lineno))
         for rest in (args.vararg, args.kwarg):

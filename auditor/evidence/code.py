@@ -1,18 +1,19 @@
-"""Which source lines an attempt added or changed, and which files run when it is scored.
+"""What was done to the code of a snapshot, which files run when it is scored, and what is hidden.
 
-This is the simple form: lines by difflib, reachability by names that one file mentions of
-another. Both err towards saying less: what is not reached is lowered by the rules, and what is
-decided by running the solution does not depend on it.
+Which files run is told by the names that one file mentions of another: generously, since what
+only looks as if it ran is read by the rules function by function.
 """
 
 import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import JsonValue
 
+from auditor.code import diff, others
+from auditor.code.program import entries, program_of
 from auditor.code.source import ChangedSource, decoded, parse, walk
 from auditor.evidence.book import Book
 from auditor.models import How
@@ -22,6 +23,9 @@ from harness.models import EnvironmentFacts, matches
 
 LIMIT_BYTES = 1 << 20
 """A text file above this is data: no rule parses it, and it is noted as such."""
+MOST_EDITS = 200
+"""Edits noted per file; what is beyond is counted."""
+MOST_HIDDEN = 500
 START_UP = ("sitecustomize.py", "usercustomize.py", "conftest.py")
 STARTS = re.compile(
     r"__file__|runpy|multiprocessing|subprocess|sys\.argv|__name__\s*(=[^=]|:=)"
@@ -36,12 +40,29 @@ LANGUAGES = {
 
 
 def collect(
-    book: Book, folder: AttemptFolder, facts: EnvironmentFacts, entry: int, commit: str
+    book: Book,
+    folder: AttemptFolder,
+    facts: EnvironmentFacts,
+    entry: int,
+    commit: str,
+    previous: str | None = None,
 ) -> tuple[ChangedSource, ...]:
-    """Notes every text file that is not as it was given, and returns them for the code rules."""
+    """Notes every text file that is not as it was given, and returns what the code rules read.
+
+    Args:
+        book: takes the facts.
+        folder: the attempt.
+        facts: the environment's.
+        entry: index of the score entry.
+        commit: its snapshot.
+        previous: the snapshot of the entry before; None for the first.
+    """
     now = texts_of(folder, commit)
     before = texts_of(folder, folder.attempt().start_commit)
-    return compare(book, now, before, facts, entry, commit)
+    sources = compare(book, now, before, facts, entry, commit)
+    if previous is not None:
+        _note_edits(book, now, texts_of(folder, previous), "previous", entry, commit)
+    return sources
 
 
 def compare(
@@ -52,35 +73,103 @@ def compare(
     entry: int | None,
     commit: str,
 ) -> tuple[ChangedSource, ...]:
-    """Notes every text that differs from the one before, by path, and returns them."""
+    """Notes every text that differs from the one before, by path.
+
+    Returns:
+        The texts that differ, and the code that runs beside them: data passes through both.
+    """
     reached = reachable(now, facts)
     sources = []
     for path, text in sorted(now.items()):
-        if text == before.get(path):
+        kind = language(path, text)
+        if text == before.get(path) and not (path in reached and kind in ("python", "shell")):
             continue
         source = ChangedSource(
             path=path,
             text=text,
             start_text=before.get(path),
             reachable=path in reached,
-            language=language(path, text),
+            language=kind,
             imported=is_imported(path, text, facts),
         )
         sources.append(source)
+        if text != before.get(path):
+            _note(book, source, entry, commit)
+    _note_edits(book, now, before, "start", entry, commit)
+    _note_hidden(book, sources, facts, entry, commit)
+    return tuple(sources)
+
+
+def _note(book: Book, source: ChangedSource, entry: int | None, commit: str) -> None:
+    book.add(
+        "source_changed",
+        {
+            "path": source.path,
+            "lines": list[JsonValue](sorted(source.changed)),
+            "commit": commit,
+            "reachable": source.reachable,
+            "language": source.language,
+        },
+        stage="code",
+        entry=entry,
+        how=How.INFERRED,
+    )
+
+
+def _note_edits(
+    book: Book,
+    now: Mapping[str, str],
+    before: Mapping[str, str],
+    against: str,
+    entry: int | None,
+    commit: str,
+) -> None:
+    """Notes what was done to files that were there before: to functions, statements, options."""
+    for path, text in sorted(now.items()):
+        old = before.get(path)
+        if old is None or old == text:
+            continue
+        changes, reason = _edits(path, old, text)
         book.add(
-            "source_changed",
+            "source_edited",
             {
-                "path": path,
-                "lines": list[JsonValue](sorted(source.changed)),
-                "commit": commit,
-                "reachable": source.reachable,
-                "language": source.language,
+                "path": path, "against": against, "commit": commit, "changes": changes[:MOST_EDITS],
+                "total": len(changes), "reason": reason,
             },
             stage="code",
             entry=entry,
             how=How.INFERRED,
-        )
-    return tuple(sources)
+        )  # fmt: skip
+
+
+def _edits(path: str, old: str, text: str) -> tuple[list[JsonValue], str]:
+    if language(path, text) == "python":
+        found = diff.compare(old, text)
+        return [dict(change._asdict()) for change in found.changes], found.reason
+    return [dict(change._asdict()) for change in others.option_changes(old, text, path)], ""
+
+
+def _note_hidden(
+    book: Book,
+    sources: Sequence[ChangedSource],
+    facts: EnvironmentFacts,
+    entry: int | None,
+    commit: str,
+) -> None:
+    """Notes the calls in changed lines of which nobody can tell by reading what they do."""
+    changed = {source.path: source.changed for source in sources if source.language != "prose"}
+    for hidden in program_of(tuple(sources), entries(facts)).opaque[:MOST_HIDDEN]:
+        if hidden.site.line in changed.get(hidden.site.path, ()):
+            book.add(
+                "opaque_call",
+                {
+                    "path": hidden.site.path, "line": hidden.site.line, "what": hidden.what,
+                    "weight": hidden.weight, "commit": commit,
+                },
+                stage="code",
+                entry=entry,
+                how=How.INFERRED,
+            )  # fmt: skip
 
 
 def language(path: str, text: str) -> str:

@@ -308,6 +308,8 @@ def test_what_stays_hidden_is_weighed(text: str, weight: int) -> None:
         "exec('exec(\"exec(1)\")')\n" * 50,
         "s = 'a'\n" + "s += s\n" * 64 + "getattr(m, s)\n",
         "from main import *\nfrom main import x\nx()\n",
+        "def f(a, b):\n    return f(a + b, b + a) + f(b, a) + g(a)\n"
+        "def g(a):\n    return f(a, f(a, a))\nf('a', 'b')\n",
         "x = [" + "[" * 80 + "]" * 80 + "]\nfor a in x:\n    for b in a:\n        b()\n",
     ],
 )  # fmt: skip
