@@ -6,7 +6,7 @@ only measured (a length, a norm, a comparison) carries nothing, but for the test
 
 import ast
 import re
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -54,6 +54,8 @@ COMPARERS = frozenset({
 """Calls that compare texts."""
 INTO = frozenset({"copyto", "memmove", "memcpy", "pack_into", "readinto"})
 """Calls that fill their first argument."""
+KNOWN = 16
+"""Answers about where data goes that are kept."""
 Node = Any
 """An expression, or a tuple: `(scope, name)`, `("return", scope)`, `("field", owner, name)`,
 `("read", path)`, `("written", path)`, `("test", expression)`, `("measure", expression)`."""
@@ -88,6 +90,7 @@ class Graph:
         self._handed: list[tuple[tuple[Scope, str], ast.expr]] = []
         self._read: list[Reading] = []
         self._files: set[Node] = set()
+        self._known: OrderedDict[tuple[tuple[Node, ...], bool], dict[Node, Node]] = OrderedDict()
         self.tests: list[Node] = []
         """`("test", expression)` of every branch."""
         for index in program.modules:
@@ -154,17 +157,32 @@ class Graph:
             sinks: where it may arrive.
             measured: whether what only tells about data, such as a comparison, carries it too.
         """
+        before = self._spread(tuple(dict.fromkeys(sources)), measured)
+        few = [node for node in sinks if node in before] if len(sinks) == 1 else None
+        among = before if few is None else few
+        return next((self._steps(node, before) for node in among if node in sinks), None)
+
+    def _spread(self, sources: tuple[Node, ...], measured: bool) -> dict[Node, Node]:
+        """Returns all that data reaches from some sources, nearest first, each with what led to it.
+
+        The last answers are kept: rules ask from the same sources again and again.
+        """
+        key = (sources, measured)
+        if key in self._known:
+            self._known.move_to_end(key)
+            return self._known[key]
         before: dict[Node, Node] = dict.fromkeys(sources)
         waiting = deque(before)
         while waiting:
             node = waiting.popleft()
-            if node in sinks:
-                return self._steps(node, before)
             for after in self._edges.get(node, ()):
                 if after not in before and (measured or not _is_measure(after)):
                     before[after] = node
                     waiting.append(after)
-        return None
+        self._known[key] = before
+        if len(self._known) > KNOWN:
+            self._known.popitem(last=False)
+        return before
 
     def step(self, node: Node) -> Step | None:
         """Returns where a node stands."""
