@@ -393,6 +393,7 @@ def test_what_is_no_python_has_no_mutants() -> None:
     assert list(mutants(Facts(fact("x")))) == []
 
 
+@pytest.mark.slow
 def test_mutants_of_the_examples_are_python() -> None:
     rules = registry.load_all(ROOT)
     made = 0

@@ -158,6 +158,7 @@ def test_no_rule_is_left_out() -> None:
     assert len(files) == len(RULES.rules)
 
 
+@pytest.mark.slow
 def test_the_self_test_passes() -> None:
     result = selftest.run(ROOT)
     assert result.passed
