@@ -323,7 +323,7 @@ def _compared(
     """
     if not sources:
         return
-    own, graph = _own_names(unit.program), unit.graph
+    own, graph = _own_names(unit), unit.graph
     known = {id(node) for node in sources}
     nodes = tuple(
         node
@@ -387,9 +387,12 @@ def _is_near(way: Sequence[object] | None) -> bool:
     return way is not None and len(way) <= FARTHEST
 
 
-def _own_names(program: Program) -> set[str]:
-    names = {scope.bare for index in program.modules for scope in index.scopes}
-    return names | {index.path.rpartition("/")[2] for index in program.modules}
+def _own_names(unit: Unit) -> set[str]:
+    """Names of the agent's own files and functions; the scorer beside them is somebody else."""
+    own = {source.path for source in unit.sources if source.changed}
+    modules = [index for index in unit.program.modules if index.path in own]
+    names = {scope.bare for index in modules for scope in index.scopes}
+    return names | {path.rpartition("/")[2] for path in own}
 
 
 def _tells(text: str, own: set[str]) -> bool:
