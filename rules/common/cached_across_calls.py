@@ -500,9 +500,7 @@ def _told(node: ast.AST, program: Program) -> Iterator[str]:
             inner = [func.value] if isinstance(func, ast.Attribute) else args
             if names & WEAK:
                 yield "a weak reference"
-            elif (
-                any(name.partition(".")[0] in DIGESTS for name in _foreign(node, program)) and args
-            ):
+            elif _is_digest(node, program):
                 yield "the whole content"
             elif names & ADDRESSES:
                 yield "its address"
