@@ -229,6 +229,7 @@ def test_a_text_that_is_no_python_is_said() -> None:
     assert "before" in compare("x = (", "x = 1").reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

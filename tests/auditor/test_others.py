@@ -395,6 +395,7 @@ HOSTILE: dict[str, Callable[[], str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_text_stops_the_reader(name: str) -> None:
     text = HOSTILE[name]()
