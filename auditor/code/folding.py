@@ -207,8 +207,3 @@ def pads(template: str | bytes) -> bool:
     if "{" not in text and "%" not in text:
         return False
     return any(len(run) > 3 for run in "".join(c if c.isdigit() else " " for c in text).split())
-
-
-def first_text(values: tuple[Value, ...]) -> str | None:
-    """Returns the first of some values that is a text."""
-    return next((value for value in values if isinstance(value, str)), None)

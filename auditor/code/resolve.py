@@ -7,14 +7,15 @@ several things are possible all are given; where nothing is known, nothing is.
 import ast
 import itertools
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeVar, cast
 
 from auditor.code import folding
 from auditor.code.folding import UNKNOWN, Value
 from auditor.code.scopes import ANY, Binding, Index, Scope, Sort, Stored, Way, home, opened
 
+T = TypeVar("T")
 Thing = str | Scope
 """The dotted name of something foreign, or a module, class or function of the program's own.
 
@@ -97,19 +98,26 @@ class Resolver:
     def things(self, node: ast.expr, depth: int = 0) -> Things:
         """Returns what an expression may refer to."""
         key = self._key("things", node)
+        return self._ask(key, depth, NOTHING, lambda: self._possible(node, depth))
+
+    def _possible(self, node: ast.expr, depth: int) -> Things:
+        try:
+            return frozenset(itertools.islice(self._find(node, depth + 1), MOST))
+        except folding.WRONG:
+            return NOTHING
+
+    def _ask(self, key: Key, depth: int, nothing: T, answer: Callable[[], T]) -> T:
+        """Returns an answer that is known, or finds it; `nothing` where it goes in circles."""
         known = self._answered(key)
         if known is not None:
-            return cast(Things, known)
+            return cast(T, known)
         if key in self._open or not self._may(depth):
             self._cuts += 1
-            return NOTHING
+            return nothing
         self._open.add(key)
-        before = self._cuts
-        found = NOTHING
+        before, found = self._cuts, nothing
         try:
-            found = frozenset(itertools.islice(self._find(node, depth + 1), MOST))
-        except folding.WRONG:
-            pass
+            found = answer()
         finally:
             self._open.discard(key)
             self._remember(key, found, before)
@@ -380,22 +388,13 @@ class Resolver:
         """Returns the expressions that an expression stands for, through names."""
         if not isinstance(node, ast.Name):
             return (node,)
-        key = self._key("origins", node)
-        known = self._answered(key)
-        if known is not None:
-            return cast(tuple[ast.expr, ...], known)
-        if key in self._open or not self._may(depth):
-            self._cuts += 1
-            return ()
-        self._open.add(key)
-        before = self._cuts
-        found: tuple[ast.expr, ...] = ()
-        try:
-            found = tuple(dict.fromkeys(itertools.islice(self._stands_for(node, depth), MOST)))
-        finally:
-            self._open.discard(key)
-            self._remember(key, found, before)
-        return found
+        stands = self._stands_for(node, depth)
+        return self._ask(
+            self._key("origins", node),
+            depth,
+            (),
+            lambda: tuple(dict.fromkeys(itertools.islice(stands, MOST))),
+        )
 
     def _stands_for(self, node: ast.Name, depth: int) -> Iterator[ast.expr]:
         scope = home(node)
@@ -536,23 +535,13 @@ class Resolver:
 
     def _elements(self, node: ast.expr, number: int | None, depth: int) -> tuple[ast.expr, ...]:
         question, about, name = self._key("elements", node)
-        key = (f"{question} {number}", about, name)
-        known = self._answered(key)
-        if known is not None:
-            return cast(tuple[ast.expr, ...], known)
-        if key in self._open or not self._may(depth):
-            self._cuts += 1
-            return ()
-        self._open.add(key)
-        before = self._cuts
-        found: tuple[ast.expr, ...] = ()
-        try:
-            within = self._within(node, number, depth + 1)
-            found = tuple(dict.fromkeys(itertools.islice(within, folding.LONGEST)))
-        finally:
-            self._open.discard(key)
-            self._remember(key, found, before)
-        return found
+        within = self._within(node, number, depth + 1)
+        return self._ask(
+            (f"{question} {number}", about, name),
+            depth,
+            (),
+            lambda: tuple(dict.fromkeys(itertools.islice(within, folding.LONGEST))),
+        )
 
     def _within(self, node: ast.expr, number: int | None, depth: int) -> Iterator[ast.expr]:
         for whole in self.origins(node, depth):

@@ -55,14 +55,6 @@ class Command(NamedTuple):
         return tuple(found)
 
 
-class Embedded(NamedTuple):
-    """Python that a shell script holds."""
-
-    line: int
-    """Of the script, where the Python text begins."""
-    text: str
-
-
 def commands(text: str) -> list[Command]:
     """Returns the pipelines of a script, in order; here-documents are left out."""
     known: dict[str, str] = {}
@@ -80,20 +72,6 @@ def commands(text: str) -> list[Command]:
             found += [item._replace(line=line) for text in inner for item in commands(text)]
             folders += [word for stage in stages if stage[0] in _CHANGE for word in stage[1:]]
     return found
-
-
-def python(text: str) -> Iterator[Embedded]:
-    """Yields the Python of `python -c` and of here-documents that Python reads."""
-    for line, logical in _logical(text):
-        words = _split(logical)
-        for place, word in enumerate(words[:-1]):
-            if word == "-c" and any("python" in item for item in words[:place]):
-                yield Embedded(line, words[place + 1])
-    lines = text.split("\n")
-    for number, content in enumerate(lines):
-        match = _HEREDOC.search(content)
-        if match and "python" in content[: match.start()]:
-            yield Embedded(number + 2, "\n".join(_body(lines, number + 1, match[2])))
 
 
 def matches(word: str, name: str) -> bool:

@@ -45,12 +45,6 @@ class ChangedSource:
         """The 1-based lines that are new or differ from the start."""
         return frozenset(changed_lines(self.start_text, self.text))
 
-    def touched(self, node: ast.AST) -> bool:
-        """Returns whether any line of a node was added or changed."""
-        first = getattr(node, "lineno", 0)
-        last = getattr(node, "end_lineno", None) or first
-        return not self.changed.isdisjoint(range(first, last + 1))
-
 
 def walk(tree: ast.AST) -> Iterator[ast.AST]:
     """Yields the nodes of a module but for those under `if __name__ == "__main__"`."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
 
+from auditor.code.graph import last
 from auditor.code.program import Program
 from auditor.code.scopes import Binding, Scope, Sort, home
 from auditor.rule import (
@@ -557,8 +558,4 @@ def _called(call: ast.Call, program: Program) -> set[str]:
     """The last parts of what a call may call."""
     things = [target.thing for target in program.resolver.targets(call)]
     names = {thing.rpartition(".")[2] for thing in things if isinstance(thing, str)}
-    return names | {_name(call.func)}
-
-
-def _name(func: ast.expr) -> str:
-    return func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+    return names | {last(call.func)}
