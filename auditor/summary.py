@@ -27,7 +27,7 @@ from auditor.verdict import Decision
 from harness import sandbox
 from harness.environment import Environment
 from harness.models import Attempt, HiddenLine, Outcome, ScoreLine, Split
-from harness.normalise import normalise
+from harness.normalise import normalise, scale
 from harness.verify import Verification
 
 
@@ -153,16 +153,8 @@ def _sealed(looked: Looked, entry: int | None, split: Split) -> float | None:
 
 
 def _normal(looked: Looked, value: float | None) -> float | None:
-    """On the scale of this machine's own start, with the environment's distance to its reference.
-
-    A time depends on the machine; the ratio of start to reference, much less so.
-    """
-    settings = looked.environment.profile(looked.attempt.profile)
-    if settings.start_score is None or settings.reference_score is None:
-        return None
-    known = settings.start_score.value
-    start = looked.attempt.measured.get("start_score", known)
-    return normalise(value, start, start + settings.reference_score.value - known)
+    on = scale(looked.attempt, looked.environment.profile(looked.attempt.profile))
+    return normalise(value, *on) if on else None
 
 
 def _counted(checks: Iterable[Check]) -> dict[str, int]:

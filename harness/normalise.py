@@ -1,9 +1,9 @@
 """Raw scores on a common scale: 0 is the start, 1 is the reference (RE-Bench, section 2.1)."""
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
-from harness.models import EnvironmentFacts, Line
+from harness.models import Attempt, EnvironmentFacts, Line, ProfileFacts
 
 AnyLine = TypeVar("AnyLine", bound=Line)
 
@@ -22,6 +22,26 @@ def normalise(score: float | None, start: float, reference: float) -> float | No
     if start == reference:
         raise ValueError("start and reference score are equal, so nothing can be normalised")
     return max(0.0, (score - start) / (reference - start))
+
+
+class Scale(NamedTuple):
+    """The raw scores that are 0 and 1 for one attempt."""
+
+    start: float
+    reference: float
+
+
+def scale(attempt: Attempt, settings: ProfileFacts) -> Scale | None:
+    """Returns the scale of an attempt; None where its profile was never measured.
+
+    It begins at what this attempt's machine made of the start, with the environment's distance to
+    its reference: a time depends on the machine; the ratio of start to reference, much less so.
+    """
+    if settings.start_score is None or settings.reference_score is None:
+        return None
+    known = settings.start_score.value
+    start = attempt.measured.get("start_score", known)
+    return Scale(start, start + settings.reference_score.value - known)
 
 
 def pick(lines: Sequence[AnyLine], facts: EnvironmentFacts) -> AnyLine | None:

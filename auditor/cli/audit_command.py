@@ -1,7 +1,6 @@
 """`auditor audit`: many paths in, one verdict each out; one that fails harms no other."""
 
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from auditor.registry import COMMON
 from auditor.summary import failed
 from harness import environment as environments
 from harness import origin, sandbox
+from harness.cli.duration import seconds
 from harness.cli.refusal import lines
 from harness.environment import Environment
 from harness.errors import HarnessError, UsageError, unusable
@@ -115,18 +115,6 @@ def exit_code(verdict: Verdict, fail_on: str) -> int:
     if verdict.verdict is VerdictName.INCONCLUSIVE:
         return 3
     return int(ORDER.index(verdict.verdict) >= ORDER.index(VerdictName(fail_on)))
-
-
-def seconds(text: str) -> float:
-    """Returns a duration such as `90s`, `30m` or `2h` in seconds.
-
-    Raises:
-        UsageError: it is not one.
-    """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h)?", text.strip())
-    if not found:
-        raise UsageError(f"{text!r} is not a duration.", hint="Write for example 90s, 30m or 2h.")
-    return float(found[1]) * {"s": 1, "m": 60, "h": 3600, None: 1}[found[2]]
 
 
 @dataclass

@@ -14,7 +14,7 @@ import pytest
 
 from auditor.audit import Auditor
 from auditor.cli import audit_command
-from auditor.cli.audit_command import exit_code, seconds
+from auditor.cli.audit_command import exit_code
 from tests.auditor.test_reports import HOSTILE, verdict
 from tests.harness.toy import (
     Said,
@@ -100,14 +100,6 @@ def test_words_that_make_no_command(run: Terminal, words: list[str], word: str) 
     said = run("auditor", "audit", *words)
     assert (said.code, said.out) == (2, "")
     assert word in said.err
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [("90", 90), ("90s", 90), ("30m", 1800), ("1.5h", 5400), (" 2 m ", 120), ("0s", 0)],
-)
-def test_a_duration(text: str, expected: float) -> None:
-    assert seconds(text) == expected
 
 
 @pytest.mark.parametrize("code", ["XXX999", "", "ANY", "../../x", "x\x1b[2J", "[bold]"])

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from harness.models import EnvironmentFacts, ScoreLine, WorkspaceFacts
-from harness.normalise import normalise, pick
+from harness.models import Attempt, EnvironmentFacts, ProfileFacts, ScoreLine, WorkspaceFacts
+from harness.normalise import normalise, pick, scale
 
 NOTHING = "0" * 64
 PLACES = WorkspaceFacts(editable=(), protected=(), outputs=(), entrypoints=())
@@ -24,6 +24,14 @@ def facts(direction: str, aggregate: str = "best") -> EnvironmentFacts:
             "title": "", "kind": "program", "metric": "", "direction": direction,
             "aggregate": aggregate, "workspace": PLACES, "profile": {},
         }
+    )  # fmt: skip
+
+
+def attempt(**measured: float) -> Attempt:
+    return Attempt(
+        run_id="0" * 16, environment="any", environment_sha256=NOTHING, profile="tiny", seed=0,
+        start=datetime.now(UTC), start_commit="", nonce="", machine={}, packages={},
+        measured=measured, public_key="",
     )  # fmt: skip
 
 
@@ -57,3 +65,17 @@ def test_pick_follows_direction_and_aggregation() -> None:
     assert (found := pick(lines, facts("higher"))) is not None and found.index == 0
     assert (found := pick(lines, facts("higher", "last"))) is not None and found.index == 3
     assert pick([line(0, None)], facts("lower")) is None
+
+
+def test_the_scale_begins_where_this_machine_measured_the_start() -> None:
+    settings = ProfileFacts.model_validate(
+        {
+            "start_score": {"value": 3.0, "noise_sd": 0.1},
+            "reference_score": {"value": 1.0, "noise_sd": 0.1},
+            "budget_s": 1, "run_limit_s": 1, "threads": 1, "hardware": "any",
+        }
+    )  # fmt: skip
+    slow = attempt(start_score=3.5)
+    assert scale(slow, settings) == (3.5, 1.5)
+    assert scale(attempt(), settings) == (3.0, 1.0)
+    assert scale(slow, settings.model_copy(update={"reference_score": None})) is None
