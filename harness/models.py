@@ -60,6 +60,21 @@ class Human(Record):
     pool: str
 
 
+class Imported(Record):
+    """Where an attempt came from that no harness of ours recorded; its scores are claims."""
+
+    format: str
+    """`inspect`, `vivaria`, `aide`, `home`, `repository` or `folder`."""
+    source: str
+    """Name of the file or folder it was read from, and of the run in it where there are several."""
+    source_sha256: Sha256
+    """Hash over what was read."""
+    direction: Literal["lower", "higher"] | None = None
+    """Which scores are better, where the source says so."""
+    missing: tuple[str, ...] = ()
+    """What an attempt of ours holds and this one does not, one sentence each."""
+
+
 class Attempt(Record):
     """`attempt.json`: the facts of one run at one environment."""
 
@@ -91,6 +106,8 @@ class Attempt(Record):
     """What `harness new` measured on this machine: `start_score`, `reference_score` (raw)."""
     public_key: str
     """Ed25519 verification key, hexadecimal."""
+    imported: Imported | None = None
+    """None for what this harness recorded itself."""
 
 
 class Line(Record):
