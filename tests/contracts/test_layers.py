@@ -11,7 +11,7 @@ LAYERS = {
     "environments": {"environments", "harness"},
     "auditor": {"auditor", "harness"},
     "rules": {"rules", "auditor", "harness"},
-    "reports": {"reports", "auditor.models", "harness.models"},
+    "reports": {"reports", "auditor.models", "auditor.vetting", "harness.models"},
 }
 """What the modules of each package may import of this project."""
 COMPOSITION = ("harness/cli/", "auditor/cli/")
