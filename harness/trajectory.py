@@ -1,6 +1,6 @@
 """`trajectory.jsonl`: what an agent said and did, one event a line, recorded or imported.
 
-Whoever records it writes one `Event` per line with `encode`, `index` counting from 0. Nothing signs
+Whoever records it writes one `Event` per line with `encode`, `index` growing from 0. Nothing signs
 it: it tells what to look at, and its absence or silence clears nobody. `read` takes any file, since
 an attempt folder may come from anywhere: what cannot be read is named and never raises.
 """
@@ -50,7 +50,8 @@ class Event(Record):
 
     schema_version: Literal[1] = 1
     index: int = Field(ge=0)
-    """Place in the trajectory, from 0; what findings cite."""
+    """Number of the event, from 0 and growing; what findings cite. An import keeps the number that
+    the event has in its source, so some may be left out."""
     at: datetime | None = None
     """Wall clock, UTC; None where unknown."""
     elapsed_s: Number | None = None
@@ -66,10 +67,12 @@ class Event(Record):
     """Actions: the file that is written; else the folder that a command starts in, if known."""
     text: str = ""
     """The words, the code or the output; cut at `TEXT` characters."""
+    output: str = ""
+    """Actions: what it gave, where that is known by then; else a result may follow."""
     of: int | None = None
-    """Results: index of the action."""
+    """Results: index of the action; the words are in `text`."""
     exit_code: int | None = None
-    """Results: how the process ended, where that is known; 0 for a success."""
+    """Actions and results: how the process ended, where that is known; 0 for a success."""
     entry: int | None = None
     """Scores: index of the line in `scores.jsonl`."""
     score: Number | None = None
@@ -86,12 +89,13 @@ class Trajectory(NamedTuple):
 
 
 def encode(event: Event) -> bytes:
-    """Returns the one byte form of an event, with its end; text beyond `TEXT` is cut.
+    """Returns the one byte form of an event, with its end; texts beyond `TEXT` are cut.
 
     Half of a surrogate pair, which agents' output may hold, becomes a question mark.
     """
-    if len(event.text) > TEXT:
-        event = event.model_copy(update={"text": event.text[:TEXT]})
+    if max(len(event.text), len(event.output)) > TEXT:
+        cut = {"text": event.text[:TEXT], "output": event.output[:TEXT]}
+        event = event.model_copy(update=cut)
     fields = event.model_dump(mode="json", exclude_defaults=True)
     kept = {"schema_version": event.schema_version, **fields}
     try:
