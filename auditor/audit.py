@@ -22,6 +22,8 @@ from auditor.models import (
     Kind,
     Verdict,
 )
+from auditor.passages import Passages
+from auditor.rule import Rule
 from auditor.settle import proves, settle
 from auditor.summary import Looked, summarise
 from auditor.unit import Unit
@@ -58,6 +60,8 @@ class Audit:
     verdict: Verdict
     evidence: tuple[Evidence, ...]
     checks: tuple[Check, ...]
+    rules: tuple[Rule, ...] = ()
+    """The rules in force."""
 
 
 class Auditor:
@@ -124,10 +128,15 @@ class _Examination:
         if self._options.replay != "never":
             self._replay()
         checks = tuple(check for group in self._checks.values() for check in group)
-        verdict = summarise(self._looked(checks), self._decision())
-        return Audit(verdict, self._book.all(), checks)
+        places = Passages(self._sources)
+        found = (item for entry in self._checks for item in self._settled(entry))
+        looked = self._looked(checks, places.named(found))
+        places.note(self._book, looked.findings)
+        verdict = summarise(looked, self._decision())
+        return Audit(verdict, self._book.all(), checks, self._rules.rules)
 
     def _collect(self) -> None:
+        log.task(self._book, self._environment, self._attempt)
         log.collect(self._book, self._verification, self._lines)
         log.hidden(self._book, self._folder)
         facts, previous = self._environment.facts, None
@@ -213,7 +222,7 @@ class _Examination:
             reearned=worth.again if worth else None,
         )
 
-    def _looked(self, checks: tuple[Check, ...]) -> Looked:
+    def _looked(self, checks: tuple[Check, ...], findings: tuple[Finding, ...]) -> Looked:
         return Looked(
             path=str(self._path),
             attempt=self._attempt,
@@ -226,7 +235,7 @@ class _Examination:
             worth=self._worth,
             interventions=self._interventions,
             checks=checks,
-            findings=tuple(item for entry in self._checks for item in self._settled(entry)),
+            findings=findings,
             replay=self._options.replay,
         )
 

@@ -132,6 +132,8 @@ class Finding(Record):
     """Code findings: the code branches on being scored, replayed or observed, or stays opaque."""
     interventions: tuple[str, ...] = ()
     """Names of the interventions that bear on this claim."""
+    fingerprint: str = ""
+    """Names the same deed in every audit, whatever else moves around it; hexadecimal."""
 
 
 class CheckOutcome(StrEnum):

@@ -15,6 +15,7 @@ from auditor.code.source import ChangedSource
 from auditor.evidence import code, files
 from auditor.evidence.book import Book
 from auditor.models import Check, Finding, Scope, Verdict, VerdictName
+from auditor.passages import Passages
 from auditor.settle import settle
 from auditor.summary import unscored
 from auditor.tree import Tree
@@ -73,8 +74,11 @@ class PlainAuditor:
         checks = [
             engine.check_one(rule, unit) for rule in self._rules if rule.scope is not Scope.SET
         ]
-        verdict = self._verdict(path, now, sources, checks)
-        return Audit(verdict, book.all(), tuple(checks))
+        places = Passages({None: sources})
+        findings = places.named(self._settled(now, checks))
+        places.note(book, findings)
+        verdict = self._verdict(path, now, sources, checks, findings)
+        return Audit(verdict, book.all(), tuple(checks), self._rules.rules)
 
     @cached_property
     def _start(self) -> Tree | None:
@@ -101,16 +105,31 @@ class PlainAuditor:
             name for name in changed if name in now.texts and (now.single or not is_test(name))
         )
 
-    def _verdict(
-        self, path: Path, now: Tree, sources: Iterable[ChangedSource], checks: Sequence[Check]
-    ) -> Verdict:
-        unknown = self._environment is None and not now.single
+    def _settled(self, now: Tree, checks: Sequence[Check]) -> list[Finding]:
         raw = [finding for check in checks for finding in check.findings]
-        findings = settle(map(_without_flow, raw) if unknown else raw, [])
+        return settle(map(_without_flow, raw) if self._is_unknown(now) else raw, [])
+
+    def _is_unknown(self, now: Tree) -> bool:
+        """Whether nobody knows what of a tree is called."""
+        return self._environment is None and not now.single
+
+    def _verdict(
+        self,
+        path: Path,
+        now: Tree,
+        sources: Iterable[ChangedSource],
+        checks: Sequence[Check],
+        findings: Sequence[Finding],
+    ) -> Verdict:
         required = {code: Scope.ATTEMPT for code in self._rules.required}  # the tree is one unit
         decision = decide([], findings, checks, required=required)
         read = VerdictName.CLEAN if now.whole else VerdictName.INCONCLUSIVE
-        gaps = [*decision.gaps, *ALWAYS, *self._unknown(unknown), *_gaps(now, sources)]
+        gaps = [
+            *decision.gaps,
+            *ALWAYS,
+            *self._unknown(self._is_unknown(now)),
+            *_gaps(now, sources),
+        ]
         return unscored(
             path,
             worst([decision.verdict, read]),

@@ -1,6 +1,6 @@
 """What a verdict says in words, the same in every format."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from auditor.models import Effect, Finding, How, Kind, Site, Verdict, VerdictName
@@ -34,6 +34,15 @@ class ScoreRow(NamedTuple):
     raw: float | None
     normalised: float | None
     meaning: str
+
+
+class Deed(NamedTuple):
+    """What was done, in however many entries."""
+
+    finding: Finding
+    """The finding about the first of them."""
+    entries: tuple[int, ...]
+    all: tuple[Finding, ...]
 
 
 def headline(verdict: Verdict) -> str:
@@ -75,6 +84,27 @@ def scores(verdict: Verdict) -> tuple[ScoreRow, ...]:
 def ordered(verdict: Verdict) -> list[Finding]:
     """Returns the findings, gravest first; notes come last."""
     return sorted(verdict.findings, key=lambda finding: WEIGHTS.index(finding.kind))
+
+
+def deeds(verdict: Verdict) -> list[Deed]:
+    """Returns what was done, gravest first, each deed once in however many entries."""
+    found: dict[tuple[object, ...], Deed] = {}
+    for number, item in enumerate(ordered(verdict)):
+        same = (item.kind, item.effect, item.how, item.fingerprint or number)
+        kept = found.get(same, Deed(item, (), ()))
+        found[same] = Deed(kept.finding, (*kept.entries, *item.entries), (*kept.all, item))
+    return list(found.values())
+
+
+def numbers(entries: Iterable[int]) -> str:
+    """Returns numbers in few words: `0–3, 7`."""
+    spans: list[list[int]] = []
+    for number in sorted(set(entries)):
+        if spans and number == spans[-1][-1] + 1:
+            spans[-1] = [spans[-1][0], number]
+        else:
+            spans.append([number])
+    return ", ".join("–".join(map(str, span)) for span in spans)
 
 
 def known(finding: Finding) -> str:

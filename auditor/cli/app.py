@@ -28,7 +28,19 @@ class Replay(StrEnum):
 
 
 class Format(StrEnum):
-    """What is printed on stdout."""
+    """What `auditor audit` prints on stdout."""
+
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+    MD = "md"
+    JUNIT = "junit"
+    GITHUB = "github"
+    """Commands of a GitHub workflow, which shows them at the lines they name."""
+
+
+class Listing(StrEnum):
+    """What `auditor rules` prints on stdout."""
 
     TEXT = "text"
     JSON = "json"
@@ -106,7 +118,7 @@ def rules(
         str | None,
         typer.Option(metavar="ENV", help="Rules that apply to this environment; else all."),
     ] = None,
-    format: Annotated[Format, typer.Option(help="text, json or md.")] = Format.TEXT,
+    format: Annotated[Listing, typer.Option(help="What to print on stdout.")] = Listing.TEXT,
 ) -> None:
     """List the rules in force."""
     from auditor.cli.rule_commands import print_rules

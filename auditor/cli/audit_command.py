@@ -13,6 +13,8 @@ import typer
 from pydantic import BaseModel
 
 from auditor.audit import Audit, Auditor, Options
+from auditor.cli.case import case_of
+from auditor.cli.formats import FORMATS, written
 from auditor.cli.pool import Pool
 from auditor.cli.progress import Progress
 from auditor.cli.rule_commands import RULES
@@ -29,10 +31,8 @@ from harness.cli.refusal import lines
 from harness.environment import Environment
 from harness.errors import HarnessError, UsageError, unusable
 from harness.files import write_atomic
-from reports import json_lines, markdown, text
+from reports.case import Case
 
-RENDERERS = {"json": json_lines.render, "md": markdown.render, "text": text.render}
-SUFFIXES = {"json": "json", "md": "md", "text": "txt"}
 GRAVITY = (2, 1, 3, 0)
 """Exit codes of several paths, gravest first."""
 FEW = 3
@@ -76,7 +76,8 @@ class Request:
 class Told(NamedTuple):
     """What became of one path, ready to be printed."""
 
-    verdict: str
+    report: str
+    """Or its part of a document about all paths, where a format has one."""
     code: int
     warnings: tuple[str, ...]
 
@@ -84,6 +85,7 @@ class Told(NamedTuple):
 def run(request: Request) -> int:
     """Audits every path, prints the verdicts and returns the exit code."""
     _require_own_names(request)
+    _require_one_page(request)
     _require_start(request)
     replay = "never" if request.common else request.replay
     options = Options(
@@ -96,13 +98,19 @@ def run(request: Request) -> int:
     sandbox.allow_unsafe(request.unsafe)
     if replay != "never" and not all(_is_plain(path, request) for path in request.paths):
         sandbox.require()
-    codes = set()
+    codes, parts = set(), []
+    join = FORMATS[request.format].join
     with Progress(len(request.paths)) as progress:
         for told in _audited(request, options, progress):
             for warning in told.warnings:
                 progress.warn(warning)
             codes.add(told.code)
-            typer.echo(told.verdict)
+            if join is None:
+                typer.echo(told.report)
+            else:
+                parts.append(told.report)
+    if join is not None:
+        typer.echo(join(parts))
     return next(code for code in GRAVITY if code in codes)
 
 
@@ -197,8 +205,9 @@ def _one(
     places += [request.output / _name(path)] if request.output else []
     try:
         found = audit(path)
-        warnings = [warning for place in places for warning in _keep(place, found)]
-        return _told(found.verdict, request, warnings)
+        case = case_of(found)
+        warnings = [warning for place in places for warning in _keep(place, found, case)]
+        return _told(case, request, warnings)
     except HarnessError as error:
         return _failed(path, error, request)
     except OSError as error:
@@ -209,13 +218,13 @@ def _one(
         return _failed(path, broken, request)
 
 
-def _told(verdict: Verdict, request: Request, warnings: Iterable[str]) -> Told:
-    code = exit_code(verdict, request.fail_on)
-    return Told(RENDERERS[request.format](verdict), code, tuple(warnings))
+def _told(case: Case, request: Request, warnings: Iterable[str]) -> Told:
+    code = exit_code(case.verdict, request.fail_on)
+    return Told(FORMATS[request.format].render(case), code, tuple(warnings))
 
 
 def _failed(path: Path, error: HarnessError, request: Request) -> Told:
-    return _told(failed(path, " ".join(lines(error))), request, lines(error))
+    return _told(Case(failed(path, " ".join(lines(error)))), request, lines(error))
 
 
 def _require_own_names(request: Request) -> None:
@@ -225,6 +234,15 @@ def _require_own_names(request: Request) -> None:
         raise UsageError(
             f"Several paths are called {again[0]!r}, and {request.output} has one place for it.",
             hint="Audit them one by one, each with its own --output.",
+        )
+
+
+def _require_one_page(request: Request) -> None:
+    """Refuses to print several pages as one text."""
+    if request.format == "html" and len(request.paths) > 1:
+        raise UsageError(
+            "--format html prints one page, and there are several paths.",
+            hint="Say `--output DIR`, which keeps a page of each, and another format.",
         )
 
 
@@ -248,14 +266,12 @@ def _name(path: Path) -> str:
     return os.path.basename(os.path.abspath(path)) or "root"  # a link keeps its own name
 
 
-def _keep(folder: Path, found: Audit) -> Iterator[str]:
+def _keep(folder: Path, found: Audit, case: Case) -> Iterator[str]:
     """Writes evidence, checks, verdict and reports; yields a warning where that cannot be."""
     contents = {
         "evidence.jsonl": _lines(found.evidence),
         "checks.jsonl": _lines(found.checks),
-        "verdict.json": json_lines.render(found.verdict),
-        "report.md": markdown.render(found.verdict),
-        "report.txt": text.render(found.verdict),
+        **written(case),
     }
     try:
         if folder.is_symlink():

@@ -2,8 +2,30 @@
 
 from auditor.evidence.book import Book
 from harness.attempt import AttemptFolder
-from harness.models import ScoreLine
+from harness.environment import Environment
+from harness.models import Attempt, ScoreLine
 from harness.verify import Verification
+
+
+def task(book: Book, environment: Environment, attempt: Attempt) -> None:
+    """Notes what scores are compared with: which way is better, the start's and the reference's."""
+    facts = environment.facts
+    known = environment.profile(attempt.profile)
+    book.add(
+        "task",
+        {
+            "title": facts.title,
+            "metric": facts.metric,
+            "direction": facts.direction,
+            "aggregate": facts.aggregate,
+            "start_score": known.start_score.model_dump() if known.start_score else None,
+            "reference_score": known.reference_score.model_dump()
+            if known.reference_score
+            else None,
+            "measured": dict(attempt.measured),
+        },
+        stage="log",
+    )
 
 
 def collect(book: Book, verification: Verification, lines: tuple[ScoreLine, ...]) -> None:

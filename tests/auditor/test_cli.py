@@ -32,7 +32,10 @@ KEYS = {
     "remeasured_score", "hidden_score", "vetted_score", "scored_entries", "normalised", "entries",
     "findings", "interventions", "checks", "coverage", "provenance",
 }  # fmt: skip
-REPORTS = {"evidence.jsonl", "checks.jsonl", "verdict.json", "report.md", "report.txt"}
+REPORTS = {
+    "evidence.jsonl", "checks.jsonl", "verdict.json", "report.md", "report.txt", "report.sarif",
+    "report.junit.xml",
+}  # fmt: skip
 Break = Callable[[Path], object]
 
 
