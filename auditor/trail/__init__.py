@@ -1,0 +1,1 @@
+"""Where files, tensors and outputs came from: told by content, never by name or time."""
