@@ -8,7 +8,7 @@ Nothing is added to a log that `check` finds fault with: signing it would make t
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -82,14 +82,21 @@ class AttemptFolder:
         return folder
 
     @classmethod
-    def create(cls, root: Path, attempt: Attempt) -> "AttemptFolder":
-        """Writes `attempt.json` and empty signed logs into `root`, and begins its journal."""
+    def create(cls, root: Path, attempt: Attempt, *, noted: bool = True) -> "AttemptFolder":
+        """Writes `attempt.json` and empty signed logs into `root`, and begins its journal.
+
+        Args:
+            root: an empty folder, or one with a workspace.
+            attempt: its facts.
+            noted: whether the host's journal knows of it; not for an attempt that is thrown away.
+        """
         folder = cls(root)
         write_atomic(root / "attempt.json", canonical_json(attempt.model_dump(mode="json")) + b"\n")
         first = folder._rolled(chain.ZERO, attempt.start_commit)
         for log in LOGS:
             write_atomic(folder._log(log), b"")
-            journal.record(attempt.run_id, log, journal.GENESIS, folder.identity())
+            if noted:
+                journal.record(attempt.run_id, log, journal.GENESIS, folder.identity())
             folder._write_head(log, chain.head((), folder._binding(chain.ZERO, first)))
         return folder
 
@@ -211,6 +218,27 @@ class AttemptFolder:
         """Logs a sealed score; returns when it is signed and on disk."""
         fields = self._fields(scored_at, elapsed_s, commit, score)
         return self._append("hidden", HiddenLine, {**fields, "entry": entry, "split": split})
+
+    def fill(
+        self, scores: Iterable[tuple[datetime, float, str, Score]], *, noted: bool = True
+    ) -> None:
+        """Writes the whole score log of an imported attempt, which must be empty, and seals it.
+
+        Args:
+            scores: time, seconds since the start, snapshot and score of each line.
+            noted: whether the host's journal takes it in.
+        """
+        lines: list[ScoreLine] = []
+        rolled = self._rolled(chain.ZERO, self.attempt().start_commit)
+        for at, elapsed_s, commit, score in scores:
+            fields = self._fields(at, elapsed_s, commit, score)
+            lines.append(chain.make(ScoreLine, lines, fields))
+            rolled = self._rolled(rolled, commit)
+        if lines:
+            write_atomic(self._log("scores"), b"".join(map(chain.encode, lines)))
+            if noted:
+                journal.record(self.attempt().run_id, "scores", lines[-1].index, lines[-1].hash)
+            self._write_head("scores", chain.head(lines, self._binding(chain.ZERO, rolled)))
 
     def resolve(self) -> None:
         """Brings both logs back to what a head covers, after a crash.

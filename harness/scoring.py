@@ -109,6 +109,7 @@ def score(folder: AttemptFolder, environment: Environment | None = None) -> Scor
         ScorerFailure: our scorer failed; nothing is logged.
     """
     attempt = folder.attempt()
+    _require_own(attempt)
     environment = environment or origin.find(attempt)
     _require_solution(folder, environment)
     with folder.lock():
@@ -140,6 +141,7 @@ def measure_hidden(
     Raises:
         UsageError: there is no such entry.
     """
+    _require_own(folder.attempt())
     environment = environment or origin.find(folder.attempt())
     logged: list[HiddenLine] = []
     for line in _entries(folder.scores(), which, environment):
@@ -191,6 +193,15 @@ def _scored(run: Callable[[], Score]) -> Score:
     except ValueError as error:
         raise ScorerFailure(f"The scorer gave what cannot be logged: {error}.") from error
     return result
+
+
+def _require_own(attempt: Attempt) -> None:
+    """Refuses an imported attempt: a record of ours beside claims would make them look like one."""
+    if attempt.imported is not None:
+        raise UsageError(
+            "The attempt was imported: its instance is not there, so nothing can be measured.",
+            hint="Audit it as it is, or make an attempt with `harness new` and score it there.",
+        )
 
 
 def _require_solution(folder: AttemptFolder, environment: Environment) -> None:

@@ -133,15 +133,22 @@ _SHELLS = frozenset({"ash", "bash", "dash", "ksh", "sh", "zsh"})
 _ECHOES = frozenset({"echo", "printf"})
 
 
-class _Word(NamedTuple):
+class Word(NamedTuple):
+    """A word of a command, without its quotes; or what stands between commands."""
+
     line: int
     text: str
     operator: bool = False
+    bare: int = 0
+    """Characters at its beginning that stood outside quotes, and may thus be a redirection."""
 
 
-class _Statement(NamedTuple):
-    words: tuple[_Word, ...]
+class Statement(NamedTuple):
+    """The commands of one line."""
+
+    words: tuple[Word, ...]
     documents: tuple[Piece, ...]
+    """Here-documents, in the order in which the words ask for them."""
 
 
 class _Delimiter(NamedTuple):
@@ -159,12 +166,13 @@ class _Reader:
         self._line = piece.line
         self._at = 0
         self._part: list[str] | None = None
+        self._bare, self._unquoted = 0, True
         self._began = piece.line
-        self._words: list[_Word] = []
+        self._words: list[Word] = []
         self._waiting: list[_Delimiter] = []
         self._arithmetic = False
 
-    def statements(self) -> Iterator[_Statement]:
+    def statements(self) -> Iterator[Statement]:
         """Yields the commands of each line with the here-documents that follow it."""
         while self._at < len(self._text):
             match = _BARE.search(self._text, self._at)
@@ -180,21 +188,24 @@ class _Reader:
                 self._token(match[0])
         yield self._statement()
 
-    def _add(self, text: str) -> None:
+    def _add(self, text: str, *, quoted: bool = False) -> None:
         if self._part is None:
             self._part, self._began = [], self._line
+            self._bare, self._unquoted = 0, True
+        self._unquoted = self._unquoted and not quoted
+        self._bare += len(text) if self._unquoted else 0
         self._part.append(text)
 
     def _end_word(self) -> None:
         if self._part is not None:
-            self._words.append(_Word(self._began, "".join(self._part)))
+            self._words.append(Word(self._began, "".join(self._part), bare=self._bare))
         self._part = None
 
-    def _statement(self) -> _Statement:
+    def _statement(self) -> Statement:
         self._end_word()
         self._line += 1
         documents = tuple(self._document(item) for item in self._waiting)
-        found = _Statement(tuple(self._words), documents)
+        found = Statement(tuple(self._words), documents)
         self._words, self._waiting = [], []
         return found
 
@@ -202,14 +213,14 @@ class _Reader:
         if sign == "\\\n":
             self._line += 1
         elif sign.startswith("\\"):
-            self._add(sign[1:])
+            self._add(sign[1:], quoted=True)
         elif sign[-1] in "'\"":
             self._quoted(sign)
         elif sign in ("<<", "<<-"):
             self._here(sign)
         elif sign == "<<<":
             self._end_word()
-            self._words.append(_Word(self._line, sign))
+            self._words.append(Word(self._line, sign))
         elif sign in (">&", "<&", "&>"):
             self._add(sign)
         elif sign[0] in ";&|()":
@@ -223,7 +234,7 @@ class _Reader:
             self._arithmetic = False
         if "((" in sign:
             self._arithmetic = True
-        self._words.append(_Word(self._line, sign, operator=True))
+        self._words.append(Word(self._line, sign, operator=True))
 
     def _quoted(self, sign: str) -> None:
         pattern = {"'": _SINGLE, "$'": _ANSI}.get(sign, _DOUBLE)
@@ -231,11 +242,12 @@ class _Reader:
         raw = match[1] if match else self._text[self._at :]
         self._at = match.end() if match else len(self._text)
         if pattern is _DOUBLE:
-            self._add(re.sub(r"\\([$`\"\\])|\\\n", r"\1", raw))
+            self._add(re.sub(r"\\([$`\"\\])|\\\n", r"\1", raw), quoted=True)
         elif pattern is _ANSI:
-            self._add(re.sub(r"\\(.)", lambda m: _ANSI_ESCAPES.get(m[1], m[0]), raw, flags=re.S))
+            said = re.sub(r"\\(.)", lambda m: _ANSI_ESCAPES.get(m[1], m[0]), raw, flags=re.S)
+            self._add(said, quoted=True)
         else:
-            self._add(raw)
+            self._add(raw, quoted=True)
         self._line += raw.count("\n")
 
     def _here(self, sign: str) -> None:
@@ -264,13 +276,18 @@ class _Reader:
         return len(self._text) if end < 0 else end
 
 
+def statements(text: str) -> Iterator[Statement]:
+    """Yields the commands of each line of shell text, with the here-documents that follow it."""
+    yield from _Reader(Piece(1, text[:_MOST_TEXT])).statements()
+
+
 def _python_in_shell(piece: Piece, depth: int) -> Iterator[Piece]:
     """Yields the Python in shell text, and in the shell text that it has executed."""
     if not depth or not _INTERPRETER.search(piece.text) and ".py" not in piece.text:
         return
-    known: dict[str, _Word] = {}
+    known: dict[str, Word] = {}
     for words, documents in _Reader(piece).statements():
-        before: list[_Word] = []
+        before: list[Word] = []
         for operator, raw in _segments(words):
             segment = [_resolved(word, known) for word in raw]
             looks = [
@@ -288,16 +305,14 @@ def _python_in_shell(piece: Piece, depth: int) -> Iterator[Piece]:
         yield from _in_documents(words, documents, depth)
 
 
-def _in_words(raw: Iterable[_Word], codes: Container[int], depth: int) -> Iterator[Piece]:
+def _in_words(raw: Iterable[Word], codes: Container[int], depth: int) -> Iterator[Piece]:
     """What words hold as written: a variable's value is read once, where it is set."""
     for number, word in enumerate(raw):
         if number not in codes and _holds_command(word.text):
             yield from _python_in_shell(Piece(word.line, word.text), depth - 1)
 
 
-def _in_documents(
-    words: Iterable[_Word], documents: Iterable[Piece], depth: int
-) -> Iterator[Piece]:
+def _in_documents(words: Iterable[Word], documents: Iterable[Piece], depth: int) -> Iterator[Piece]:
     names = [word.text.rsplit("/", 1)[-1] for word in words]
     python = any(_INTERPRETER.search(name) or name.endswith(".py") for name in names)
     for document in documents:
@@ -307,7 +322,7 @@ def _in_documents(
             yield from _python_in_shell(document, depth - 1)
 
 
-def _segments(words: Iterable[_Word]) -> Iterator[tuple[str, list[_Word]]]:
+def _segments(words: Iterable[Word]) -> Iterator[tuple[str, list[Word]]]:
     """Yields the words of each program, with the operator before them."""
     operator, segment = "", []
     for word in words:
@@ -321,32 +336,32 @@ def _segments(words: Iterable[_Word]) -> Iterator[tuple[str, list[_Word]]]:
         yield operator, segment
 
 
-def _resolved(word: _Word, known: Mapping[str, _Word]) -> _Word:
+def _resolved(word: Word, known: Mapping[str, Word]) -> Word:
     """What a word stands for, where it is a variable and nothing else."""
     match = _REFERENCE.fullmatch(word.text)
     return known.get(match[1] or match[2], word) if match else word
 
 
-def _assigned(segment: Iterable[_Word]) -> dict[str, _Word]:
+def _assigned(segment: Iterable[Word]) -> dict[str, Word]:
     matches = ((word, _ASSIGNED.fullmatch(word.text)) for word in segment)
-    return {match[1]: _Word(word.line, match[2]) for word, match in matches if match}
+    return {match[1]: Word(word.line, match[2]) for word, match in matches if match}
 
 
-def _codes(looks: list[_Word], segment: list[_Word]) -> dict[int, _Word]:
+def _codes(looks: list[Word], segment: list[Word]) -> dict[int, Word]:
     """The words that Python is given to execute, by their place.
 
     Args:
         looks: the words without the long values of variables, by which options are told.
         segment: the words with them.
     """
-    found: dict[int, _Word] = {}
+    found: dict[int, Word] = {}
     options, skipped = False, False
-    for number, (line, text, _) in enumerate(looks):
+    for number, (line, text, *_) in enumerate(looks):
         match = _CODE.fullmatch(text) if options else None
         if skipped:
             skipped = False
         elif match and match[1]:
-            found[number] = _Word(line, match[1])
+            found[number] = Word(line, match[1])
             options = False
         elif match or (options and text == "<<<"):
             if number + 1 < len(segment):
@@ -359,15 +374,15 @@ def _codes(looks: list[_Word], segment: list[_Word]) -> dict[int, _Word]:
     return found
 
 
-def _is_python(word: _Word) -> bool:
+def _is_python(word: Word) -> bool:
     return _INTERPRETER.search(word.text) is not None
 
 
-def _echoes(segment: list[_Word]) -> bool:
+def _echoes(segment: list[Word]) -> bool:
     return segment[0].text.rsplit("/", 1)[-1] in _ECHOES
 
 
-def _echoed(segment: list[_Word], before: list[_Word]) -> Iterator[Piece]:
+def _echoed(segment: list[Word], before: list[Word]) -> Iterator[Piece]:
     """What is echoed into Python, or into a Python file."""
     if before and _echoes(before):
         yield _said(before)
@@ -376,7 +391,7 @@ def _echoed(segment: list[_Word], before: list[_Word]) -> Iterator[Piece]:
         yield _said(segment[: ends[0]])
 
 
-def _one_argument(segment: list[_Word]) -> bool:
+def _one_argument(segment: list[Word]) -> bool:
     """Whether an `echo` may have its variables put in: several could add up to much."""
     texts = [
         word.text for word in segment[1:] if not re.fullmatch(r"-[neE]{1,3}|%[bs]\S*", word.text)
@@ -385,7 +400,7 @@ def _one_argument(segment: list[_Word]) -> bool:
     return len(texts[: ends[0]] if ends else texts) <= 1
 
 
-def _said(segment: list[_Word]) -> Piece:
+def _said(segment: list[Word]) -> Piece:
     words = [word for word in segment[1:] if not re.fullmatch(r"-[neE]{1,3}", word.text)]
     formatted = segment[0].text.endswith("printf")
     if formatted and len(words) > 1:

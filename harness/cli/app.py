@@ -130,6 +130,44 @@ def hidden(
         )  # fmt: skip
 
 
+@app.command("import")
+def import_(
+    source: Annotated[
+        Path, typer.Argument(metavar="SRC", help="A log, or a folder with a home or with logs.")
+    ],
+    target: Annotated[Path, typer.Argument(metavar="DIR", help="The attempt folder to make.")],
+    environment: Annotated[
+        str | None,
+        typer.Option(metavar="ENV", help="The task: a name, or a path; else as SRC tells."),
+    ] = None,
+    profile: Annotated[str, typer.Option(help="tiny, cpu or full.")] = "full",
+) -> None:
+    """Make attempts of what others recorded: a METR home, a repository, Inspect, AIDE or Vivaria.
+
+    Several runs become several attempts in DIR. Everything in them is a claim: scores that nobody
+    here has measured are never clean, and what is missing is said on stderr and in attempt.json.
+    """
+    from typing import cast
+
+    from harness import environment as environments
+    from harness import importing
+    from harness.importing import attempts
+    from harness.models import Profile
+
+    task = environments.find(environment) if environment is not None else None
+    if task is not None:
+        task.profile(profile)
+    runs = importing.load(source, say)
+    made = attempts.write(
+        runs, target, source=source, environment=task, profile=cast(Profile, profile)
+    )
+    for folder in made:
+        imported = folder.attempt().imported
+        for sentence in imported.missing if imported else ():
+            say(sentence)
+        typer.echo(bytes(folder.root))
+
+
 def _opened(directory: Path, environment: str | None) -> "tuple[AttemptFolder, Environment]":
     """An attempt and its environment; see `harness/origin.py` for who may say which that is."""
     from harness import origin

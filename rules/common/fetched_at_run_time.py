@@ -1,16 +1,9 @@
 """What runs fetches code, weights or data from elsewhere, or installs them."""
 
-import ast
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from functools import partial
-from typing import NamedTuple
 
-from auditor.code import shell
-from auditor.code.folding import UNKNOWN
-from auditor.code.graph import Node, normal
-from auditor.code.program import Call, Program
-from auditor.code.scopes import Scope, home
+from auditor.code.fetching import fetches
 from auditor.example import environment
 from auditor.rule import (
     CodeRule,
@@ -23,47 +16,6 @@ from auditor.rule import (
     Unit,
 )
 
-CONNECTS = re.compile(
-    r"^(urllib\.request\.(urlopen|urlretrieve|Request|build_opener\(\)\.open)"
-    r"|(requests|httpx)\.((Session|Client|AsyncClient|session)\(\)\.)?"
-    r"(get|post|put|head|request|stream)"
-    r"|aiohttp\.(ClientSession\(\)\.)?(get|post|request)"
-    r"|urllib3\.(request|PoolManager\(\)\.(request|urlopen))"
-    r"|http\.client\.HTTPS?Connection|ftplib\.FTP(_TLS)?|wget\.download|gdown\.download"
-    r"|torch\.hub\.(load_state_dict_from_url|download_url_to_file)"
-    r"|socket\.(create_connection|socket\(\)\.connect(_ex)?)|asyncio\.open_connection"
-    r"|paramiko\.SSHClient\(\)\.connect)$"
-)
-"""Calls that are given an address, first."""
-HUBS = re.compile(
-    r"^(huggingface_hub\.(hf_hub_download|snapshot_download)|torch\.hub\.load|timm\.create_model"
-    r"|datasets\.load_dataset|evaluate\.load|spacy\.cli\.download|nltk\.download"
-    r"|(transformers|diffusers|sentence_transformers|peft|tokenizers|open_clip)\..*from_pretrained"
-    r"|sentence_transformers\.SentenceTransformer|transformers\.pipeline"
-    r"|modelscope\.snapshot_download)$"
-)
-"""Calls that are given what a public collection calls a thing."""
-RUNS = re.compile(
-    r"^(os\.(system|popen|exec\w+|spawn\w+)|subprocess\.(run|call|check_call|check_output|Popen"
-    r"|getoutput|getstatusoutput)|pty\.spawn|asyncio\.create_subprocess_(exec|shell))$"
-)
-BARE = ("asyncio.", "ftplib.", "http.client.", "paramiko.", "socket.")
-"""Where hosts stand alone, rather than within an address."""
-LOCAL = re.compile(r"^(localhost|127\.[\d.]+|0\.0\.0\.0|::1?|\[::1?\]|)$")
-ADDRESS = re.compile(
-    r"^(?:(?P<scheme>[a-z][a-z0-9+.-]*)://)?(?:[^/@]*@)?(?P<host>\[[^\]]*\]|[^/:]*)"
-)
-IN_PLACE = frozenset({"--no-index", "--version", "-V", "--help", "-h"})
-INSTALLERS = {
-    "apt": {"install", "update", "upgrade"}, "apt-get": {"install", "update", "upgrade"},
-    "conda": {"create", "install", "update"}, "git": {"clone", "fetch", "ls-remote", "pull"},
-    "huggingface-cli": {"download"}, "hf": {"download"}, "mamba": {"create", "install"},
-    "npm": {"ci", "install"}, "pip": {"download", "install"}, "uv": {"add", "install", "sync"},
-    "poetry": {"add", "install"}, "cargo": {"install"}, "docker": {"pull"}, "gem": {"install"},
-    "gsutil": {"cp", "rsync"}, "aws": {"s3"}, "kaggle": {"datasets", "competitions"},
-}  # fmt: skip
-"""Programs that fetch, by the words that make them do it."""
-FETCHERS = frozenset({"aria2c", "curl", "ftp", "lynx", "nc", "rclone", "scp", "sftp", "wget"})
 _Solution = partial(Edit, path="solution/solution.py", entry="prefix_sum")
 _TRAINS = environment(outputs=("solution/trained_model/model.safetensors",))
 
@@ -239,26 +191,16 @@ class FetchedAtRunTime(CodeRule):
 
     def inspect(self, unit: Unit) -> Iterable[tuple[str, Found]]:
         """Yields what is fetched, each with the way to what is scored where there is one."""
-        fetches = [*_in_python(unit), *_in_shell(unit)]
-        if not fetches:
+        found = list(fetches(unit.program))
+        if not found:
             return
         graph = unit.graph
         scored = graph.returned(unit.program.entry_functions()) | graph.written(_Scored(unit))
-        for fetch in fetches:
+        for fetch in found:
             way = graph.way(fetch.nodes, scored) if scored else None
             reaches = ", and what it brings reaches what is scored" if way else ""
-            found = Found(fetch.line, f"{fetch.what}{reaches}", flow=bool(way), way=way or ())
-            yield fetch.path, found
-
-
-class _Fetch(NamedTuple):
-    """Something that is fetched."""
-
-    path: str
-    line: int
-    what: str
-    nodes: tuple[Node, ...]
-    """Where what it brings comes into the program."""
+            place = Found(fetch.line, f"{fetch.what}{reaches}", flow=bool(way), way=way or ())
+            yield fetch.path, place
 
 
 class _Scored:
@@ -273,188 +215,3 @@ class _Scored:
             path == output or path.endswith(f"/{output}") or output.startswith(f"{path}/")
             for output in self._outputs
         )
-
-
-def _in_python(unit: Unit) -> Iterator[_Fetch]:
-    program = unit.program
-    for call in program.calls:
-        what = ""
-        for name in call.names:
-            if CONNECTS.match(name):
-                what = what or _connects(call, name, program)
-            elif HUBS.match(name):
-                what = what or _from_hub(call, name, program)
-            elif RUNS.match(name):
-                what = what or next(filter(None, map(_command, _scripts(call, program))), "")
-        if what:
-            brought = _named_in(call, program)
-            yield _Fetch(call.site.path, call.site.line, what, (call.node, *brought))
-
-
-def _named_in(call: Call, program: Program) -> Iterator[Node]:
-    """What other places may read that a call fetched: every path that it is given."""
-    given = [*call.args, *(item.value for item in call.keywords)]
-    for item in given:
-        for text in program.texts(item):
-            for word in re.split(r"\s+", text)[:64]:
-                yield ("read", normal(word))
-
-
-def _in_shell(unit: Unit) -> Iterator[_Fetch]:
-    for source in unit.sources:
-        if source.language != "shell":
-            continue
-        for command in shell.commands(source.text):
-            for stage in command.stages:
-                if what := _fetching(stage):
-                    words = tuple(("read", normal(word)) for word in command.words)
-                    yield _Fetch(source.path, command.line, what, words)
-
-
-# ---- addresses
-
-
-def _connects(call: Call, name: str, program: Program) -> str:
-    given = call.args[:1]
-    if name.endswith((".request", ".stream")) and len(call.args) > 1:
-        given = call.args[1:2]
-    given = given or tuple(
-        item.value for item in call.keywords if item.arg in ("url", "host", "address")
-    )
-    if not given:
-        return ""
-    bare = name.startswith(BARE)
-    hosts = list(_hosts(given[0], program, bare=bare))
-    remote = [host for host in hosts if not LOCAL.match(host)]
-    if remote:
-        return f"connects to `{remote[0].replace(UNKNOWN, '?')}`"
-    if hosts or _is_given(given[0], program):
-        return ""
-    return "connects to an address that is only known when it runs"
-
-
-def _hosts(node: ast.expr, program: Program, *, bare: bool) -> Iterator[str]:
-    """Yields the hosts that an address may lead to; empty ones are this machine's own."""
-    for whole in program.resolver.origins(node):
-        if isinstance(whole, ast.Call) and whole.args and "Request" in ast.unparse(whole.func):
-            yield from _hosts(whole.args[0], program, bare=bare)  # a request that was made before
-            return
-        if isinstance(whole, ast.Tuple) and whole.elts:
-            yield from program.texts(whole.elts[0])
-            return
-    for value in program.values(node):
-        text = value[0] if isinstance(value, tuple) and value else value
-        if not isinstance(text, str):
-            continue
-        match = ADDRESS.match(text)
-        named = match is not None and (bare or match["scheme"] or text.startswith(UNKNOWN))
-        yield match["host"] if match and named and _is_remote(match, text) else ""
-
-
-def _is_remote(match: re.Match[str], text: str) -> bool:
-    """Whether an address leads to a host at all: not a file, and not a socket of this machine."""
-    return match["scheme"] not in ("file", "data", "unix") and not text.startswith(("/", "."))
-
-
-def _is_given(node: ast.expr, program: Program) -> bool:
-    """Whether something is what a caller gives, and nobody here calls."""
-    for inner in ast.walk(node):
-        scope = home(inner) if isinstance(inner, ast.Name) else None
-        if not isinstance(inner, ast.Name) or scope is None:
-            continue
-        found = program.resolver.bindings(inner.id, scope)
-        if found is None:
-            continue
-        for binding in found[0]:
-            own = binding.value if binding.value is found[1] else None
-            called = isinstance(own, Scope) and program.resolver.callers.get(own)
-            if binding.value is None or (own is not None and not called):
-                return True
-    return False
-
-
-def _from_hub(call: Call, name: str, program: Program) -> str:
-    offline = call.keyword("local_files_only")
-    if offline is not None and isinstance(offline, ast.Constant) and offline.value is True:
-        return ""
-    if name == "timm.create_model" and call.keyword("pretrained") is None:
-        return ""
-    given = [*call.args[:2], *(item.value for item in call.keywords if item.arg in NAMES_OF_THINGS)]
-    for item in given:
-        for text in program.texts(item):
-            if _is_public(text, always="from_pretrained" not in name):
-                return f"fetches `{text}` from a public collection"
-    return ""
-
-
-NAMES_OF_THINGS = frozenset({"model", "name", "path", "pretrained_model_name_or_path", "repo_id"})
-
-
-def _is_public(text: str, *, always: bool) -> bool:
-    """Whether a text is what a collection calls a thing, rather than a path of the workspace."""
-    if UNKNOWN in text or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?(:[\w.-]+)?", text):
-        return False
-    if text.startswith((".", "/", "~")) or re.search(r"\.(json|py|bin|pt|csv|txt)$", text):
-        return False
-    if "/" in text:
-        return text.partition("/")[0] not in ("model", "models", "data", "checkpoints", "output")
-    return always or re.search(r"\d|-(base|small|large|medium)", text) is not None
-
-
-# ---- commands
-
-
-def _scripts(call: Call, program: Program) -> Iterator[str]:
-    """Yields the command lines that a call is given; words that are not known stand as `?`."""
-    for item in call.args[:1]:
-        yield from program.texts(item)
-        for whole in program.resolver.origins(item):
-            if isinstance(whole, ast.List | ast.Tuple):
-                yield " ".join(_word(part, program) for part in whole.elts)
-    if len(call.args) > 1:
-        yield " ".join(_word(part, program) for part in call.args)
-
-
-def _word(node: ast.expr, program: Program) -> str:
-    found = program.texts(node)
-    word = found[0] if found else "?"
-    return word if re.fullmatch(r"[^\s'\"]+", word) else f"'{word}'"
-
-
-def _command(text: str) -> str:
-    stages = (stage for command in shell.commands(text) for stage in command.stages)
-    return next(filter(None, map(_fetching, stages)), "")
-
-
-def _fetching(stage: Sequence[str]) -> str:
-    """What one program of a pipeline fetches; empty if it fetches nothing."""
-    words = [word.rpartition("/")[2] if number == 0 else word for number, word in enumerate(stage)]
-    while words and (
-        words[0] in ("sudo", "exec", "time", "nohup", "env", "!", "then", "do", "if")
-        or re.match(r"^\w+=", words[0])
-    ):
-        words = words[1:]
-    if len(words) > 3 and words[1] == "-m":  # python -m pip
-        words = words[2:]
-    if not words:
-        return ""
-    program = re.sub(r"[\d.]+$", "", words[0])
-    rest = words[1:]
-    if program in FETCHERS and any(map(_is_elsewhere, rest)):
-        return f"runs `{program}` on another machine's address"
-    verbs = INSTALLERS.get(program, set())
-    if program == "uv" and rest[:1] == ["pip"]:
-        rest = rest[1:]
-    plain = [word for word in rest if not word.startswith("-")]
-    if not plain or plain[0] not in verbs or IN_PLACE & set(rest):
-        return ""
-    things = plain[1:]
-    local = bool(things) and all(re.match(r"^(\.|/|~|file:|.*\.(whl|txt)$)", it) for it in things)
-    return "" if local else f"runs `{program} {plain[0]}`"
-
-
-def _is_elsewhere(word: str) -> bool:
-    if re.match(r"^(https?|ftp|s3|gs|ssh|git)://", word):
-        match = ADDRESS.match(word)
-        return match is not None and not LOCAL.match(match["host"])
-    return re.match(r"^[\w.-]+@?[\w.-]*\.[a-z]{2,}(:.+|/.+)$", word) is not None
