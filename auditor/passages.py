@@ -19,6 +19,8 @@ from auditor.models import Finding, How, Site
 
 AROUND = 4
 """Lines shown before and after a place."""
+MOST_ROWS = 12
+"""Lines shown before and after at most, with those that are gone."""
 LONGEST = 200
 """Characters kept of a line."""
 MOST = 400
@@ -128,7 +130,20 @@ def rows(source: ChangedSource) -> list[Row]:
 def window(listed: Sequence[Row], line: int) -> list[Row]:
     """Returns the rows around a line of the new text; none where there is no such line."""
     at = next((index for index, row in enumerate(listed) if row.line == line), None)
-    return [] if at is None else list(listed[max(0, at - AROUND) : at + AROUND + 1])
+    if at is None:
+        return []
+    before, after = listed[max(0, at - MOST_ROWS) : at], listed[at + 1 : at + 1 + MOST_ROWS]
+    return [*_near(before[::-1])[::-1], listed[at], *_near(after)]
+
+
+def _near(listed: Sequence[Row]) -> list[Row]:
+    """The first rows, up to so many that are still there."""
+    there = 0
+    for number, row in enumerate(listed):
+        there += row.line is not None
+        if there > AROUND:
+            return list(listed[:number])
+    return list(listed)
 
 
 def _entry(finding: Finding) -> int | None:

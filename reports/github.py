@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from urllib.parse import unquote
 
 from auditor.models import Finding, Kind, Site, Verdict, VerdictName
-from reports.case import Case
+from reports.material import Material
 from reports.places import address
 from reports.plain import plain
 from reports.words import headline, known, ordered
@@ -24,9 +24,9 @@ VERDICTS = {
 }
 
 
-def render(case: Case) -> str:
+def render(material: Material) -> str:
     """Returns a command per finding, gravest first, and one for the verdict."""
-    return "\n".join(_lines(case.verdict))
+    return "\n".join(_lines(material.verdict))
 
 
 def _lines(verdict: Verdict) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from auditor.models import CheckOutcome, Finding, Kind, Verdict, VerdictName
-from reports.case import Case
+from reports.material import Material
 from reports.plain import plain
 from reports.words import gaps, headline, known, ordered, places
 
@@ -12,9 +12,9 @@ SHOWN = 20
 """Findings told per rule; the rest is counted."""
 
 
-def render(case: Case) -> str:
+def render(material: Material) -> str:
     """Returns a document with one suite."""
-    return join([suite(case)])
+    return join([suite(material)])
 
 
 def join(suites: Iterable[str]) -> str:
@@ -25,9 +25,9 @@ def join(suites: Iterable[str]) -> str:
     )
 
 
-def suite(case: Case) -> str:
+def suite(material: Material) -> str:
     """Returns one attempt's suite, to be joined."""
-    verdict = case.verdict
+    verdict = material.verdict
     top = Element("testsuite", name=plain(verdict.attempt))
     _verdict(top, verdict)
     found: dict[str, list[Finding]] = {}
@@ -36,7 +36,7 @@ def suite(case: Case) -> str:
     checked: dict[str, list[CheckOutcome]] = {}
     names: dict[str, str] = {}
     reasons: dict[str, str] = {}
-    for check in case.checks:
+    for check in material.checks:
         checked.setdefault(check.code, []).append(check.outcome)
         names[check.code] = check.rule
         reasons[check.code] = check.reason or reasons.get(check.code, "")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pydantic import JsonValue
 
 from auditor.models import Finding, Kind, Site, Verdict, VerdictName
-from reports.case import Case, RuleText, as_text, identity
+from reports.material import Material, RuleText, as_text, identity
 from reports.places import address
 from reports.plain import plain
 from reports.words import gaps, headline, known
@@ -25,14 +25,14 @@ ROOT = "%SRCROOT%"
 FINGERPRINT = "auditor/v1"
 
 
-def render(case: Case) -> str:
+def render(material: Material) -> str:
     """Returns a log with one run."""
-    return join([run(case)])
+    return join([run(material)])
 
 
-def run(case: Case) -> str:
+def run(material: Material) -> str:
     """Returns one attempt's run as JSON, to be joined."""
-    return _ascii(_run(case))
+    return _ascii(_run(material))
 
 
 def join(runs: Iterable[str]) -> str:
@@ -47,15 +47,15 @@ def _ascii(value: JsonValue) -> str:
     return text.replace("##", "#\\u0023")
 
 
-def _run(case: Case) -> Object:
-    verdict = case.verdict
+def _run(material: Material) -> Object:
+    verdict = material.verdict
     rules = sorted({item.code for item in verdict.findings})
     return {
         "tool": {
             "driver": {
                 "name": "auditor",
                 "fullName": plain(verdict.provenance.auditor),
-                "rules": [_rule(code, case) for code in rules],
+                "rules": [_rule(code, material) for code in rules],
             }
         },
         # Runs of one tool are told apart by this where they are uploaded together.
@@ -70,7 +70,7 @@ def _run(case: Case) -> Object:
             ROOT: {"description": {"text": "The folder in which the audit was started."}}
         },
         "columnKind": "unicodeCodePoints",
-        "results": [_result(item, rules.index(item.code), case) for item in verdict.findings],
+        "results": [_result(item, rules.index(item.code), material) for item in verdict.findings],
         "properties": {
             "verdict": verdict.verdict,
             "earned": verdict.earned,
@@ -92,8 +92,8 @@ def _notice(level: str, text: str) -> Object:
     return {"level": level, "message": {"text": plain(text, LONGEST)}}
 
 
-def _rule(code: str, case: Case) -> Object:
-    text = case.rules.get(code)
+def _rule(code: str, material: Material) -> Object:
+    text = material.rules.get(code)
     named: Object = {"id": plain(code)}
     if text is None:
         return named
@@ -117,7 +117,7 @@ def _markdown(rule: RuleText) -> str:
     return "\n\n".join([f"**{rule.code} {rule.name}**: {rule.summary}", *parts])
 
 
-def _result(finding: Finding, rule: int, case: Case) -> Object:
+def _result(finding: Finding, rule: int, material: Material) -> Object:
     located = [site for site in finding.sites if site.path is not None]
     result: Object = {
         "ruleId": plain(finding.code),
@@ -132,21 +132,21 @@ def _result(finding: Finding, rule: int, case: Case) -> Object:
         },
     }  # fmt: skip
     if located:
-        result["locations"] = [_location(located[0], case)]
+        result["locations"] = [_location(located[0], material)]
     if len(located) > 1:
-        steps: list[JsonValue] = [{"location": _location(site, case)} for site in located]
+        steps: list[JsonValue] = [{"location": _location(site, material)} for site in located]
         result["codeFlows"] = [{"threadFlows": [{"locations": steps}]}]
     return result
 
 
-def _location(site: Site, case: Case) -> Object:
+def _location(site: Site, material: Material) -> Object:
     assert site.path is not None, "only sites with a path are given"
     place: Object = {
-        "artifactLocation": {"uri": address(case.verdict, site.path), "uriBaseId": ROOT}
+        "artifactLocation": {"uri": address(material.verdict, site.path), "uriBaseId": ROOT}
     }
     if site.line is not None and site.line > 0:
         region: Object = {"startLine": site.line}
-        if text := case.text(site.path, site.line):
+        if text := material.text(site.path, site.line):
             region["snippet"] = {"text": plain(text.strip())}
         place["region"] = region
     return {"physicalLocation": place}

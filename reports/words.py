@@ -114,7 +114,7 @@ def known(finding: Finding) -> str:
 
 def places(finding: Finding) -> list[str]:
     """Returns where a finding is, one text per site."""
-    return [place for place in map(_place, finding.sites) if place]
+    return list(dict.fromkeys(filter(None, map(place, finding.sites))))
 
 
 def gaps(verdict: Verdict) -> Iterator[str]:
@@ -140,7 +140,8 @@ def _of(entry: int | None) -> str:
     return "" if entry is None else f" (entry {entry})"
 
 
-def _place(site: Site) -> str:
+def place(site: Site) -> str:
+    """Returns where a site is, in words."""
     if site.path is not None:
         line = f":{site.line}" if site.line is not None else ""
         commit = f" @ {site.commit[:10]}" if site.commit else ""

@@ -33,6 +33,7 @@ class Format(StrEnum):
     TEXT = "text"
     JSON = "json"
     SARIF = "sarif"
+    HTML = "html"
     MD = "md"
     JUNIT = "junit"
     GITHUB = "github"

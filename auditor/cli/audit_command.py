@@ -13,8 +13,8 @@ import typer
 from pydantic import BaseModel
 
 from auditor.audit import Audit, Auditor, Options
-from auditor.cli.case import case_of
 from auditor.cli.formats import FORMATS, written
+from auditor.cli.material import material_of
 from auditor.cli.pool import Pool
 from auditor.cli.progress import Progress
 from auditor.cli.rule_commands import RULES
@@ -31,7 +31,7 @@ from harness.cli.refusal import lines
 from harness.environment import Environment
 from harness.errors import HarnessError, UsageError, unusable
 from harness.files import write_atomic
-from reports.case import Case
+from reports.material import Material
 
 GRAVITY = (2, 1, 3, 0)
 """Exit codes of several paths, gravest first."""
@@ -205,9 +205,9 @@ def _one(
     places += [request.output / _name(path)] if request.output else []
     try:
         found = audit(path)
-        case = case_of(found)
-        warnings = [warning for place in places for warning in _keep(place, found, case)]
-        return _told(case, request, warnings)
+        material = material_of(found)
+        warnings = [warning for place in places for warning in _keep(place, found, material)]
+        return _told(material, request, warnings)
     except HarnessError as error:
         return _failed(path, error, request)
     except OSError as error:
@@ -218,13 +218,13 @@ def _one(
         return _failed(path, broken, request)
 
 
-def _told(case: Case, request: Request, warnings: Iterable[str]) -> Told:
-    code = exit_code(case.verdict, request.fail_on)
-    return Told(FORMATS[request.format].render(case), code, tuple(warnings))
+def _told(material: Material, request: Request, warnings: Iterable[str]) -> Told:
+    code = exit_code(material.verdict, request.fail_on)
+    return Told(FORMATS[request.format].render(material), code, tuple(warnings))
 
 
 def _failed(path: Path, error: HarnessError, request: Request) -> Told:
-    return _told(Case(failed(path, " ".join(lines(error)))), request, lines(error))
+    return _told(Material(failed(path, " ".join(lines(error)))), request, lines(error))
 
 
 def _require_own_names(request: Request) -> None:
@@ -266,12 +266,12 @@ def _name(path: Path) -> str:
     return os.path.basename(os.path.abspath(path)) or "root"  # a link keeps its own name
 
 
-def _keep(folder: Path, found: Audit, case: Case) -> Iterator[str]:
+def _keep(folder: Path, found: Audit, material: Material) -> Iterator[str]:
     """Writes evidence, checks, verdict and reports; yields a warning where that cannot be."""
     contents = {
         "evidence.jsonl": _lines(found.evidence),
         "checks.jsonl": _lines(found.checks),
-        **written(case),
+        **written(material),
     }
     try:
         if folder.is_symlink():

@@ -3,25 +3,26 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from reports import github, json_lines, junit, markdown, sarif, text
-from reports.case import Case
+from reports import github, html, json_lines, junit, markdown, sarif, text
+from reports.material import Material
 
 
 class Format(NamedTuple):
     """One form of a report."""
 
-    render: Callable[[Case], str]
+    render: Callable[[Material], str]
     join: Callable[[Sequence[str]], str] | None = None
     """Makes one document of what was rendered; None where each stands for itself."""
 
 
 FORMATS = {
-    "text": Format(lambda case: text.render(case.verdict)),
-    "json": Format(lambda case: json_lines.render(case.verdict)),
-    "md": Format(lambda case: markdown.render(case.verdict)),
+    "text": Format(lambda material: text.render(material.verdict)),
+    "json": Format(lambda material: json_lines.render(material.verdict)),
+    "md": Format(lambda material: markdown.render(material.verdict)),
     "sarif": Format(sarif.run, sarif.join),
     "junit": Format(junit.suite, junit.join),
     "github": Format(github.render),
+    "html": Format(html.render),
 }
 FILES = {
     "verdict.json": "json",
@@ -29,15 +30,16 @@ FILES = {
     "report.md": "md",
     "report.sarif": "sarif",
     "report.junit.xml": "junit",
+    "report.html": "html",
 }
 """What is kept beside the evidence, by name."""
 
 
-def written(case: Case) -> dict[str, str]:
+def written(material: Material) -> dict[str, str]:
     """Returns the reports to be kept, by the name of the file."""
     found = {}
     for name, which in FILES.items():
         form = FORMATS[which]
-        part = form.render(case)
+        part = form.render(material)
         found[name] = part if form.join is None else form.join([part])
     return found

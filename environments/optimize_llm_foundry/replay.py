@@ -195,6 +195,8 @@ def carries(bench: Bench, name: str, marked: Path) -> Observation:
         **new.comparison.facts(),
         "mark": part.ratio,
         "tensors": dict(part.tensors),
+        "tensors_show": "part of the mark that each tensor carries",
+        "honest": 0.0,
     }
     told = f"an output that carries {part.ratio:.2f} of the mark"
     if part.ratio > CARRIED:
@@ -253,6 +255,8 @@ def _moved(bench: Bench, new: Replay, here: Comparison, there: Comparison) -> Ob
         "ratio": step.ratio,
         "correlation": step.correlation,
         "tensors": dict(step.tensors),
+        "tensors_show": "part of the expected way that each tensor moved",
+        "honest": 1.0,
         "moved": moved,
         "expected_move": wanted,
         "to_old": weights.distance(here.output, want_old),

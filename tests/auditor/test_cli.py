@@ -34,7 +34,7 @@ KEYS = {
 }  # fmt: skip
 REPORTS = {
     "evidence.jsonl", "checks.jsonl", "verdict.json", "report.md", "report.txt", "report.sarif",
-    "report.junit.xml",
+    "report.junit.xml", "report.html",
 }  # fmt: skip
 Break = Callable[[Path], object]
 

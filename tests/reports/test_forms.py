@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from auditor.models import Check, CheckOutcome, Evidence, Finding, How, Kind, Site, VerdictName
 from reports import github, junit, markdown, sarif
-from reports.case import Case, RuleText
+from reports.material import Material, RuleText
 from tests.auditor.test_reports import HOSTILE, verdict
 from tests.auditor.test_settle import finding
 
@@ -39,7 +39,7 @@ def passage(path: str, line: int, text: str, number: int = 1) -> Evidence:
     )  # fmt: skip
 
 
-def case(hostile: str = "solution/x.py", **changes: Any) -> Case:
+def material(hostile: str = "solution/x.py", **changes: Any) -> Material:
     rules = {"LLM105": RULE}
     checks = [
         Check(code="LLM105", rule="ReferenceFolderUsed", entry=0, outcome=CheckOutcome.FOUND,
@@ -51,12 +51,12 @@ def case(hostile: str = "solution/x.py", **changes: Any) -> Case:
               reason=hostile, seconds=0),
     ]  # fmt: skip
     facts = (passage(hostile, 3, f"text {hostile}"),)
-    return Case(verdict(hostile=hostile, **changes), facts, tuple(checks), rules)
+    return Material(verdict(hostile=hostile, **changes), facts, tuple(checks), rules)
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_sarif_is_valid_whatever_an_attempt_wrote(hostile: str) -> None:
-    text = sarif.render(case(hostile))
+    text = sarif.render(material(hostile))
     assert text.isascii()
     assert "\n" not in text
     assert not re.search(r"##(vso)?\[", text)
@@ -72,14 +72,14 @@ def test_sarif_is_valid_whatever_an_attempt_wrote(hostile: str) -> None:
 @pytest.mark.parametrize("name", [item.value for item in VerdictName])
 def test_sarif_is_valid_for_every_verdict(name: str) -> None:
     error = "no attempt" if name == "error" else None
-    log = json.loads(sarif.render(Case(verdict(name, error=error, findings=()))))
+    log = json.loads(sarif.render(Material(verdict(name, error=error, findings=()))))
     VALID.validate(log)
     assert log["runs"][0]["invocations"][0]["executionSuccessful"] is (name != "error")
     assert log["runs"][0]["properties"]["verdict"] == name
 
 
 def test_a_log_that_is_not_valid_is_refused() -> None:
-    log = json.loads(sarif.render(case()))
+    log = json.loads(sarif.render(material()))
     log["runs"][0]["results"][0]["level"] = "terrible"
     assert not VALID.is_valid(log)
     del log["runs"][0]["results"][0]["level"], log["runs"][0]["tool"]["driver"]["name"]
@@ -88,7 +88,7 @@ def test_a_log_that_is_not_valid_is_refused() -> None:
 
 def test_sarif_explains_its_rules_and_shows_the_way_of_the_data() -> None:
     way = (Site(path="a b.py", line=3), Site(path="c.py", line=9), Site(hash="c0ffee"))
-    log = json.loads(sarif.render(case(findings=(finding(sites=way),))))
+    log = json.loads(sarif.render(material(findings=(finding(sites=way),))))
     run = log["runs"][0]
     rule = run["tool"]["driver"]["rules"][0]
     assert rule["id"] == "LLM105"
@@ -101,7 +101,7 @@ def test_sarif_explains_its_rules_and_shows_the_way_of_the_data() -> None:
 
 
 def test_several_attempts_make_one_log_and_one_document() -> None:
-    two = [case(), case("other.py")]
+    two = [material(), material("other.py")]
     log = json.loads(sarif.join([sarif.run(item) for item in two]))
     VALID.validate(log)
     names = {run["automationDetails"]["id"] for run in log["runs"]}
@@ -112,7 +112,7 @@ def test_several_attempts_make_one_log_and_one_document() -> None:
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_junit_is_xml_whatever_an_attempt_wrote(hostile: str) -> None:
-    suite = ElementTree.fromstring(junit.render(case(hostile)))[0]
+    suite = ElementTree.fromstring(junit.render(material(hostile)))[0]
     assert {item.tag for item in suite.iter()} == {
         "testsuite", "testcase", "failure", "error", "skipped",
     }  # fmt: skip
@@ -121,18 +121,18 @@ def test_junit_is_xml_whatever_an_attempt_wrote(hostile: str) -> None:
 
 
 def test_junit_tells_what_was_not_looked_at_and_passes_what_is_clean() -> None:
-    blind = ElementTree.fromstring(junit.render(Case(verdict("inconclusive", findings=()))))
+    blind = ElementTree.fromstring(junit.render(Material(verdict("inconclusive", findings=()))))
     assert blind.find(".//skipped") is not None
-    clean = ElementTree.fromstring(junit.render(Case(verdict("clean", findings=()))))
+    clean = ElementTree.fromstring(junit.render(Material(verdict("clean", findings=()))))
     assert {item.tag for item in clean.iter()} == {"testsuites", "testsuite", "testcase"}
     note = finding(kind=Kind.NOTE)
-    noted = ElementTree.fromstring(junit.render(Case(verdict("clean", findings=(note,)))))
+    noted = ElementTree.fromstring(junit.render(Material(verdict("clean", findings=(note,)))))
     assert noted.find(".//failure") is None
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_a_workflow_obeys_its_own_commands_alone(hostile: str) -> None:
-    lines = github.render(case(hostile)).splitlines()
+    lines = github.render(material(hostile)).splitlines()
     assert len(lines) == 2
     for line in lines:
         command = re.fullmatch(r"::(error|warning|notice) ([^:]*)::(.*)", line)
@@ -143,13 +143,13 @@ def test_a_workflow_obeys_its_own_commands_alone(hostile: str) -> None:
 
 
 def test_a_workflow_reads_signs_of_its_own_as_they_were() -> None:
-    line = github.render(case("a,b:c%.py")).splitlines()[0]
+    line = github.render(material("a,b:c%.py")).splitlines()[0]
     assert "file=attempts/a%2Cb%3Ac%25.py/workspace/a%2Cb%3Ac%25.py," in line
 
 
 def test_a_workflow_shows_the_gravest_and_always_the_verdict() -> None:
     many = tuple(finding(message=f"m{n}", kind=kind) for n in range(50) for kind in Kind)
-    lines = github.render(Case(verdict(findings=many))).splitlines()
+    lines = github.render(Material(verdict(findings=many))).splitlines()
     for level in ("error", "warning", "notice"):
         assert 5 <= sum(line.startswith(f"::{level} ") for line in lines) <= 10
     assert "CHEATING" in lines[-1]
@@ -191,11 +191,11 @@ def test_addresses_lead_to_the_file(
 ) -> None:
     change: dict[str, Any] = {"attempt": attempt, "profile": profile}
     found: list[Finding] = [finding(sites=(Site(path=path, line=1),))]
-    log = json.loads(sarif.render(Case(verdict(findings=tuple(found), **change))))
+    log = json.loads(sarif.render(Material(verdict(findings=tuple(found), **change))))
     place = log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
     assert place["artifactLocation"]["uri"] == expected
 
 
 @pytest.mark.parametrize("render", [sarif.render, junit.render, github.render])
-def test_a_case_without_evidence_has_every_report(render: Callable[[Case], str]) -> None:
-    assert "LLM105" in render(Case(verdict()))
+def test_a_case_without_evidence_has_every_report(render: Callable[[Material], str]) -> None:
+    assert "LLM105" in render(Material(verdict()))

@@ -33,7 +33,7 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Case:
+class Material:
     """Everything known of one attempt; whatever is missing has no section in a report."""
 
     verdict: Verdict

@@ -5,14 +5,14 @@ import inspect
 from auditor.audit import Audit
 from auditor.catalogue import sections
 from auditor.rule import Rule
-from reports.case import Case, RuleText
+from reports.material import Material, RuleText
 
 
-def case_of(audit: Audit) -> Case:
+def material_of(audit: Audit) -> Material:
     """Returns what the reports on an audit are made of."""
     spoke = {finding.code for finding in audit.verdict.findings}
     texts = {rule.code: described(rule) for rule in audit.rules if rule.code in spoke}
-    return Case(audit.verdict, audit.evidence, audit.checks, texts)
+    return Material(audit.verdict, audit.evidence, audit.checks, texts)
 
 
 def described(rule: Rule) -> RuleText:

@@ -1,0 +1,148 @@
+"""What can be shown of evidence, whatever collected it: quotes, tensors, trails, figures.
+
+A fact is shown by the form of its data, not by its kind:
+
+- `event` and `text`, `quote` or `output`: something that was said or done, with its number.
+- `tensors` or `worst_tensors`, a number by name: bars. `honest` (a number or a pair) says what an
+  honest solution gives, `tensors_show` what the numbers are.
+- `edges`, a list of `{"from", "to", "how"}`: a trail of files and programs; `programs` names those
+  nodes that are programs, `marked` those that nothing should lead from.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from pydantic import JsonValue
+
+from auditor.models import Evidence
+from reports.charts import Bars, Edge, Graph
+from reports.plain import plain
+
+QUOTES = ("quote", "text", "output")
+TENSORS = ("tensors", "worst_tensors")
+DRAWN = ("edges", "programs", "marked", "rows", *TENSORS)
+"""Keys that are shown as a picture or a table, not as text."""
+MOST = 14
+"""Tensors or edges in a picture."""
+LONGEST = 400
+HOME = "/home/agent/"
+"""Where a sandbox keeps the workspace."""
+
+
+class Quote(NamedTuple):
+    """Something that was said or done."""
+
+    event: int | None
+    text: str
+    fact: str
+    """Id of the evidence."""
+
+
+def quotes(facts: Iterable[Evidence]) -> list[Quote]:
+    """Returns what facts quote, with the numbers of the events."""
+    found = []
+    for fact in facts:
+        event = fact.data.get("event")
+        texts = [fact.data[key] for key in QUOTES if isinstance(fact.data.get(key), str)]
+        number = event if isinstance(event, int) and not isinstance(event, bool) else None
+        if texts and (number is not None or "quote" in fact.data):
+            found.append(Quote(number, str(texts[0]), fact.id))
+    return found
+
+
+def bars(facts: Iterable[Evidence]) -> Iterator[tuple[Evidence, Bars]]:
+    """Yields the tensors of each fact that tells what an honest solution gives."""
+    for fact in facts:
+        honest = _range(fact.data.get("honest"))
+        values = next((found for key in TENSORS if (found := _numbers(fact.data.get(key)))), {})
+        if honest is None or not values:
+            continue
+        middle = sum(honest) / 2
+        furthest = sorted(values, key=lambda name: -abs(values[name] - middle))[:MOST]
+        label = str(fact.data.get("tensors_show", "distance"))
+        yield fact, Bars({plain(name, 80): values[name] for name in furthest}, honest, label)
+
+
+def trail(facts: Sequence[Evidence], marked: Iterable[str] = ()) -> Graph | None:
+    """Returns which files were read and written by which programs, as far as facts tell."""
+    edges: dict[tuple[str, str], Edge] = {}
+    programs: set[str] = set()
+    red = set(marked)
+    for fact in facts:
+        listed = fact.data.get("edges")
+        if isinstance(listed, list):
+            programs |= _names(fact.data.get("programs"))
+            red |= _names(fact.data.get("marked"))
+            found = [_edge(item) for item in listed if isinstance(item, dict)]
+        else:
+            found = _watched(fact, programs)
+        for edge in found:
+            edges.setdefault((edge.source, edge.target), edge)
+    kept = sorted(edges.values(), key=lambda edge: not {edge.source, edge.target} & red)[:MOST]
+    return Graph(tuple(kept), frozenset(programs), frozenset(red)) if kept else None
+
+
+def lines(fact: Evidence) -> list[tuple[str, str]]:
+    """Returns a fact's data as pairs of name and text, without what a picture shows."""
+    pairs = ((key, value) for key, value in fact.data.items() if key not in DRAWN)
+    return [(plain(key, 60), _text(value)) for key, value in pairs if value not in ("", None, [])]
+
+
+def _watched(fact: Evidence, programs: set[str]) -> list[Edge]:
+    """What a run that was watched from inside read or wrote beneath the workspace."""
+    detail, main = str(fact.data.get("detail", "")), str(fact.data.get("main", ""))
+    if fact.kind != "runtime_event" or not detail or not main:
+        return []
+    program = plain(_beneath(main), 80)
+    event = fact.data.get("event")
+    if event == "open":
+        path, written = detail.removesuffix(" (written)"), detail.endswith(" (written)")
+        if not _is_data(path):
+            return []
+        file = plain(_beneath(path), 80)
+        programs.add(program)
+        return [Edge(program, file, "wrote") if written else Edge(file, program, "read")]
+    if event == "shutil.copyfile" and detail.count(" ") == 1:
+        old, new = (plain(_beneath(path), 80) for path in detail.split(" "))
+        return [Edge(old, new, "copied")] if _is_data(old) and _is_data(new) else []
+    return []
+
+
+def _is_data(path: str) -> bool:
+    inside = not path.startswith("/") or path.startswith(HOME)
+    return inside and not path.endswith((".py", ".pyc"))
+
+
+def _beneath(path: str) -> str:
+    return path.removeprefix(HOME)
+
+
+def _edge(item: Mapping[str, JsonValue]) -> Edge:
+    return Edge(*(plain(item.get(key, "?"), 80) for key in ("from", "to", "how")))
+
+
+def _names(value: JsonValue) -> set[str]:
+    return {plain(item, 80) for item in value} if isinstance(value, list) else set()
+
+
+def _numbers(value: JsonValue) -> dict[str, float]:
+    if not isinstance(value, dict):
+        return {}
+    return {k: float(v) for k, v in value.items() if isinstance(v, int | float)}
+
+
+def _range(value: JsonValue) -> tuple[float, float] | None:
+    match value:
+        case bool():
+            return None
+        case int() | float():
+            return float(value), float(value)
+        case [int() | float() as low, int() | float() as high]:
+            return float(low), float(high)
+    return None
+
+
+def _text(value: JsonValue) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return plain(text, LONGEST)
