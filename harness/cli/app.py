@@ -1,6 +1,7 @@
 """Composition root of the `harness` command."""
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,6 +31,36 @@ Named = Annotated[
     ),
 ]
 Unsafe = Annotated[bool, typer.Option("--unsafe", help="Run without a sandbox; say so in results.")]
+
+
+class Format(StrEnum):
+    """What is printed on stdout."""
+
+    TEXT = "text"
+    CSV = "csv"
+    JSON = "json"
+
+
+class Basis(StrEnum):
+    """Which score counts."""
+
+    CLAIMED = "claimed"
+    REMEASURED = "remeasured"
+    HIDDEN = "hidden"
+
+
+class Invalid(StrEnum):
+    """What an attempt without a valid entry counts."""
+
+    DROP = "drop"
+    START = "start"
+
+
+class Estimator(StrEnum):
+    """How k runs are taken of those there are."""
+
+    SUBSETS = "subsets"
+    DRAWS = "draws"
 
 
 def main() -> None:
@@ -166,6 +197,59 @@ def import_(
         for sentence in imported.missing if imported else ():
             say(sentence)
         typer.echo(bytes(folder.root))
+
+
+@app.command()
+def leaderboard(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="DIR", help="Attempt folders, or folders of them.")
+    ],
+    format: Annotated[Format, typer.Option(help="What to print on stdout.")] = Format.TEXT,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also draw the board here, as SVG.")
+    ] = None,
+    score: Annotated[
+        Basis, typer.Option(help="As told to the agent, measured again, or on hidden instances.")
+    ] = Basis.CLAIMED,
+    budgets: Annotated[
+        str | None, typer.Option(metavar="T,T", help="Time in total; else 30m,2h,8h,32h.")
+    ] = None,
+    k: Annotated[str | None, typer.Option(metavar="N,N", help="Runs of score@k.")] = None,
+    estimator: Annotated[
+        Estimator,
+        typer.Option(help="Of score@k for time budgets and plots: without or with replacement."),
+    ] = Estimator.SUBSETS,
+    invalid: Annotated[
+        Invalid,
+        typer.Option(help="An attempt without a valid entry: left out, or worth the start."),
+    ] = Invalid.DROP,
+    environment: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ENV",
+            help="A path to a folder, for attempts at environments of your own that were made "
+            "on another machine; may be repeated.",
+        ),
+    ] = None,
+    approaches: Annotated[
+        bool, typer.Option(help="Count different approaches among solutions.")
+    ] = True,
+) -> None:
+    """Compare attempts: normalised scores, score@k, time budgets, and published results beside."""
+    from harness.cli.leaderboard_command import Request, choice, run
+
+    raise SystemExit(
+        run(
+            paths,
+            Request(
+                format=format.value,
+                plots=plot,
+                choice=choice(score.value, invalid.value, estimator.value, budgets, k),
+                environments=environment or [],
+                approaches=approaches,
+            ),
+        )
+    )
 
 
 def _opened(directory: Path, environment: str | None) -> "tuple[AttemptFolder, Environment]":

@@ -1,0 +1,233 @@
+"""The leaderboard as a table for a terminal, and as CSV."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from harness.cli.duration import written
+from harness.leaderboard import Board, Budget, Competitor, Estimate, Reference, Standing
+from harness.published import suite
+from harness.results import FULL, Distinct, Result
+from reports.plain import plain
+
+Cell = str | float | int | bool | None
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How a cell begins that a spreadsheet would execute."""
+COLUMNS = (
+    "attempt", "by", "environment", "profile", "claimed", "claimed_normalised", "remeasured",
+    "remeasured_normalised", "hidden", "hidden_normalised", "percentile", "entry", "late",
+    "entries", "invalid", "budget_s", "lasted_s", "entries_per_hour", "approaches",
+    "approaches_looked_at", "known", "error",
+)  # fmt: skip
+
+
+def table(board: Board) -> str:
+    """Returns one line of CSV per attempt, those that could not be read at the end."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for result in board.attempts:
+        writer.writerow({name: _cell(value) for name, value in _row(result).items()})
+    for failure in board.failures:
+        writer.writerow({"attempt": _cell(failure.attempt), "error": _cell(failure.error)})
+    return text.getvalue()
+
+
+def show(board: Board) -> None:
+    """Prints the board on stdout."""
+    console = Console()
+    for part in _parts(board):
+        console.print(part)
+        console.print()
+
+
+def _row(result: Result) -> dict[str, Cell]:
+    found = result.approaches
+    values = {
+        name: cell
+        for basis in ("claimed", "remeasured", "hidden")
+        for value in (getattr(result, basis),)
+        for name, cell in ((basis, value.raw), (f"{basis}_normalised", value.normalised))
+    }
+    names = (
+        "attempt", "by", "environment", "profile", "percentile", "entry", "late", "entries",
+        "invalid", "budget_s", "lasted_s", "entries_per_hour", "known",
+    )  # fmt: skip
+    row = {name: getattr(result, name) for name in names} | values
+    row["approaches"] = found.distinct if found else None
+    row["approaches_looked_at"] = found.looked_at if found else None
+    return row
+
+
+def _cell(value: Cell) -> Cell:
+    """What a spreadsheet shows and never executes."""
+    if not isinstance(value, str):
+        return value
+    shown = plain(value, 4_000)
+    return f"'{shown}" if shown.startswith(_FORMULA) else shown
+
+
+def _parts(board: Board) -> Iterator[RenderableType]:
+    yield _attempts(board)
+    for one in board.competitors:
+        yield _competitor(one, board)
+    if board.published:
+        yield _published(board.published)
+    if notes := list(_notes(board)):
+        yield Text("\n".join(notes), "dim")
+
+
+def _attempts(board: Board) -> Table:
+    folder = _shared([one.attempt for one in board.attempts])
+    title = f"Attempts in {plain(folder)}" if folder else "Attempts"
+    made = _table(
+        "attempt", "by", "task", "claimed", "norm.", "remeasured", "hidden", "norm.", "people",
+        "entries", "per hour", "approaches", title=title,
+    )  # fmt: skip
+    for one in board.attempts:
+        made.add_row(
+            plain(one.attempt[len(folder) :]),
+            plain(one.by),
+            plain(one.task),
+            _claimed(one),
+            _number(one.claimed.normalised),
+            _number(one.remeasured.raw),
+            _number(one.hidden.raw),
+            _number(one.hidden.normalised),
+            _percentile(one.percentile, one.profile),
+            f"{one.entries}" + (f" ({one.invalid} invalid)" if one.invalid else ""),
+            _number(one.entries_per_hour, 1),
+            _distinct(one.approaches),
+        )
+    return made
+
+
+def _competitor(one: Competitor, board: Board) -> Group:
+    tasks = _table(
+        "task", "attempts", "mean", "best", "people", "per hour", "approaches",
+        title=f"{plain(one.by)}: {board.score}, normalised",
+    )  # fmt: skip
+    for standing in one.standings:
+        tasks.add_row(
+            plain(standing.task),
+            _attempted(standing),
+            _number(standing.mean),
+            _number(standing.best),
+            _percentile(standing.percentile, standing.profile),
+            _number(standing.entries_per_hour, 1),
+            _distinct(standing.approaches),
+        )
+    runs = _table(
+        "k", "score@k, subsets", "score@k, draws", title="Best of k runs, mean over tasks"
+    )
+    for at in one.score_at_k:
+        runs.add_row(str(at.k), _estimate(at.subsets), _estimate(at.draws))
+    time = _table("total", "best split", "score", "others", title="Best use of time")
+    for budget in one.budgets:
+        time.add_row(*_budget(budget))
+    return Group(tasks, *([runs] if one.score_at_k else ()), time)
+
+
+def _published(references: Sequence[Reference]) -> Table:
+    made = _table(
+        "task", "start", "reference", "ceiling", "people", "best", "median", "agents",
+        title="Published (RE-Bench), normalised",
+    )  # fmt: skip
+    for one in references:
+        people = one.people
+        agents = (f"{plain(run.agent)} {run.normalised:.2f}" for run in one.agents)
+        made.add_row(
+            one.environment,
+            _number(one.start),
+            _number(one.reference),
+            f"{one.ceiling[0]:.2f} to {one.ceiling[1]:.2f}",
+            str(len(people)) if people else "rows not public",
+            _number(people[0] if people else None),
+            _number(people[len(people) // 2] if people else None),
+            "; ".join(agents),
+        )
+    return made
+
+
+def _notes(board: Board) -> Iterator[str]:
+    if any(one.profile != FULL and one.percentile is not None for one in board.attempts):
+        yield "~ people worked at the paper's scale; another profile compares with them loosely."
+    if any(not one.known for one in board.attempts):
+        yield "? this host did not write that log: anybody may have signed it."
+    if any(one.late for one in board.attempts):
+        yield "> the entry came after the time budget."
+    if board.invalid == "drop" and any(one.without_score for one in board.competitors):
+        yield "Attempts without a score are left out of means; `--invalid start` counts the start."
+    if board.published:
+        rates = suite().scores_per_hour
+        told = ", ".join(f"{name} {rate:g}" for name, rate in rates.items())
+        yield f"Published scores per hour: {told}."
+
+
+def _shared(paths: Sequence[str]) -> str:
+    """Returns the folder that all paths begin with; empty where they share none."""
+    folders = {path.rpartition("/")[0] for path in paths}
+    return f"{folders.pop()}/" if len(folders) == 1 and "" not in folders else ""
+
+
+def _table(*columns: str, title: str) -> Table:
+    made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for number, name in enumerate(columns):
+        words = name in ("attempt", "by", "task", "best split", "others", "agents")
+        made.add_column(
+            name, justify="left" if words else "right", overflow="fold", no_wrap=number > 2
+        )
+    return made
+
+
+def _claimed(one: Result) -> str:
+    if one.claimed.raw is None:
+        return "invalid" if one.entries else "no entry"
+    return _number(one.claimed.raw) + ">" * one.late + "?" * (not one.known)
+
+
+def _attempted(standing: Standing) -> str:
+    lacking = standing.without_score
+    return f"{standing.attempts}" + (f" ({lacking} without)" if lacking else "")
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _percentile(value: float | None, profile: str) -> str:
+    return "-" if value is None else f"{'' if profile == FULL else '~'}{value:.0f} %"
+
+
+def _distinct(found: Distinct | None) -> str:
+    if found is None or found.share is None:
+        return "-"
+    return f"{found.distinct}/{found.looked_at} ({100 * found.share:.0f} %)"
+
+
+def _estimate(found: Estimate | None) -> str:
+    if found is None:
+        return "too few runs"
+    if found.low is None or found.high is None:
+        return f"{found.score:.3f}"
+    return f"{found.score:.3f} ({found.low:.3f} to {found.high:.3f})"
+
+
+def _budget(budget: Budget) -> tuple[str, str, str, str]:
+    others = [
+        f"{one.runs} × {written(one.length_s)}: {_estimate(one.estimate)}"
+        for one in budget.splits
+        if one != budget.best
+    ]
+    best = budget.best
+    split = f"{best.runs} × {written(best.length_s)}" if best else "no runs of such a length"
+    return (
+        written(budget.total_s),
+        split,
+        _estimate(best.estimate) if best else "-",
+        "; ".join(others) or "-",
+    )
