@@ -24,6 +24,8 @@ def apply(rules: RuleSet | Iterable[Rule], units: Sequence[Unit]) -> list[Check]
 
 def scope_of(unit: Unit) -> Scope:
     """Returns the scope that a unit is for."""
+    if unit.several:
+        return Scope.SET
     return Scope.ATTEMPT if unit.entry is None else Scope.ENTRY
 
 

@@ -81,14 +81,17 @@ class Facts(Example):
 
     evidence: tuple[Evidence, ...]
     entry: int | None
+    several: bool
+    """They are about several attempts."""
 
-    def __init__(self, *evidence: Evidence, entry: int | None = 0) -> None:
+    def __init__(self, *evidence: Evidence, entry: int | None = 0, several: bool = False) -> None:
         object.__setattr__(self, "evidence", _numbered(evidence))
-        object.__setattr__(self, "entry", entry)
+        object.__setattr__(self, "entry", None if several else entry)
+        object.__setattr__(self, "several", several)
 
     def unit(self, thresholds: Mapping[str, float]) -> Unit:
         """Returns the unit that holds this evidence."""
-        return Unit(self.entry, self.evidence, (), thresholds)
+        return Unit(self.entry, self.evidence, (), thresholds, several=self.several)
 
     def shown(self) -> str:
         """Returns a line per fact."""

@@ -83,7 +83,7 @@ def summarise(looked: Looked, decision: Decision) -> Verdict:
         checks=_counted(looked.checks),
         coverage=_coverage(looked, decision),
         provenance=Provenance(
-            auditor=_version(),
+            auditor=version(),
             rules_sha256=looked.rules.sha256,
             environment_sha256=looked.environment.sha256,
             sandbox=sandbox.describe(),
@@ -129,7 +129,7 @@ def unscored(
         checks=_counted(checks),
         coverage=dict(coverage),
         provenance=Provenance(
-            auditor=_version(),
+            auditor=version(),
             rules_sha256=rules_sha256,
             environment_sha256=environment_sha256,
             sandbox=sandbox,
@@ -191,7 +191,8 @@ def _coverage(looked: Looked, decision: Decision) -> dict[str, JsonValue]:
     }
 
 
-def _version() -> str:
+def version() -> str:
+    """Returns which auditor this is."""
     try:
         return f"earned {metadata.version('earned')}"
     except metadata.PackageNotFoundError:

@@ -53,6 +53,8 @@ class Unit:
     """The environment's; None where no environment is known."""
     enters: tuple[Entry, ...] | None = None
     """Where scoring enters the code; the environment's entry points when None."""
+    several: bool = False
+    """It is about several attempts and how they relate."""
 
     @cached_property
     def program(self) -> Program:

@@ -4,6 +4,7 @@
 environment's README; `gains` needs half an hour and is left out of `all`.
 """
 
+import json
 import math
 import os
 import resource
@@ -30,12 +31,13 @@ from harness.scoring import materialised, measure
 from harness.timing import timing_lock
 from tests.attempts.builder import Prepared, build
 from tests.attempts.recipe import recipes
+from tests.auditor import synthetic
 
 PAIRS = 20
 EMPTY_APP = (
     "import typer\napp = typer.Typer()\n@app.command()\ndef main() -> None:\n    pass\napp()\n"
 )
-CHOICES = ("help", "replay", "warm", "scores", "gains")
+CHOICES = ("help", "replay", "warm", "compare", "scores", "gains")
 say = Console(stderr=True, style="dim").print
 
 
@@ -143,6 +145,27 @@ def warm_cost() -> None:
             "replay from a waiting Python with torch / a fresh one, wall time",
             interleaved(forked, fresh), "no bound",
         )  # fmt: skip
+
+
+def compare_cost(count: int) -> None:
+    """Wall time and memory of comparing synthetic attempts, a tenth of them copies in disguise."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
+        made = synthetic.write(Path(scratch), count, max(1, count // 100))
+        command: list[str | Path] = [
+            Path(sys.executable).with_name("auditor"), "compare", *(path for path, _ in made),
+            "--start", Path(scratch, "start"), "--format", "json",
+        ]  # fmt: skip
+        say(f"comparing {count} attempts")
+        began = time.perf_counter()
+        done = subprocess.run(command, capture_output=True, check=False)
+        seconds = time.perf_counter() - began
+        found = json.loads(done.stdout)["clusters"]
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    print(
+        f"auditor compare, {count} synthetic attempts on {os.cpu_count()} cores: {seconds:.0f} s, "
+        f"{peak:.0f} MiB in the largest process, {len(found)} clusters "
+        "(1,000 within 300 s and 2 GiB)"
+    )
 
 
 def scores(environment: Environment, profile: str, pairs: int, apart_s: float) -> None:
@@ -264,6 +287,7 @@ def main() -> None:
     parser.add_argument("--profile", default="tiny", choices=("tiny", "cpu", "full"))
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--apart", type=float, default=0.0, help="seconds between two pairs")
+    parser.add_argument("--attempts", type=int, default=1_000, help="`compare`: how many")
     parser.add_argument("--attempt", action="append", default=[], help="`gains`: only this one")
     arguments = parser.parse_args()
     what = arguments.what or "all"
@@ -273,6 +297,8 @@ def main() -> None:
         replay_cost()
     if what in ("all", "warm"):
         warm_cost()
+    if what in ("all", "compare"):
+        compare_cost(arguments.attempts)
     named = arguments.environment
     for environment in [environments.find(named)] if named else environments.shipped():
         if what in ("all", "scores"):

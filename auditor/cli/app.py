@@ -48,6 +48,13 @@ class Listing(StrEnum):
     MD = "md"
 
 
+class Plain(StrEnum):
+    """What `auditor compare` prints on stdout."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 class FailOn(StrEnum):
     """The mildest verdict that makes the exit code 1."""
 
@@ -145,6 +152,39 @@ def selftest(
     from auditor.cli.rule_commands import print_selftest
 
     raise typer.Exit(print_selftest(missed=missed))
+
+
+@app.command()
+def compare(
+    directories: Annotated[
+        list[Path], typer.Argument(metavar="DIR", help="Attempts, folders or files.")
+    ],
+    start: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="What plain folders were before; else all is their own."),
+    ] = None,
+    corpus: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="A folder of earlier work, to compare with as well."),
+    ] = None,
+    format: Annotated[Plain, typer.Option(help="What to print on stdout.")] = Plain.TEXT,
+    fail_on: Annotated[
+        FailOn, typer.Option(help="Exit with 1 from this verdict on.")
+    ] = FailOn.SUSPECT,
+) -> None:
+    """Find what attempts have copied from each other, or from earlier work.
+
+    What they were given, and what many independent attempts share, does not count.
+
+    Exit codes: 0 nothing, 1 found, 2 usage or infrastructure, 3 inconclusive.
+    """
+    from auditor.cli.compare_command import Request, run
+
+    request = Request(
+        paths=tuple(directories), start=start, corpus=tuple(corpus or ()), format=format.value,
+        fail_on=fail_on.value,
+    )  # fmt: skip
+    raise typer.Exit(run(request))
 
 
 @app.command()

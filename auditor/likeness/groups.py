@@ -9,7 +9,7 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.neighbors import LocalOutlierFactor
 
 from auditor.likeness.marks import Given
-from auditor.likeness.pairs import USUAL, Bounds, Pair, pairs, tables
+from auditor.likeness.pairs import FIGURES, USUAL, Bounds, Pair, pairs, tables
 from auditor.likeness.work import Source, Work
 
 FEWEST = 10
@@ -41,7 +41,13 @@ def clusters(
         Work.of(str(number), [Source(path, text) for path, text in texts.items()], start)
         for number, texts in enumerate(sources)
     ]
-    found = [pair for table in tables(works, bounds) for pair in pairs(table, bounds)]
+    found = [
+        pair
+        for table in tables(works, bounds)
+        if table.view not in FIGURES
+        for pair in pairs(table, bounds)
+        if pair.share >= bounds.share
+    ]
     groups = grouped(len(works), found)
     alone = set(range(len(works))) - {member for group in groups for member in group}
     return sorted([*groups, *([member] for member in alone)], key=lambda item: (-len(item), item))

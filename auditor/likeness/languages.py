@@ -4,8 +4,11 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
-View = Literal["tree", "code", "words"]
-"""How a text is looked at: as Python's syntax trees, as tokens of a program, as words."""
+from auditor.likeness import figures
+
+View = Literal["tree", "code", "words", "measured", "decimals"]
+"""How a text is looked at: as Python's syntax trees, as tokens of a program, as words, as lines
+that hold a measured time, as long decimals."""
 
 CODE = {
     "py": "#", "pyi": "#", "pyx": "#", "pth": "#", "sh": "#", "bash": "#", "zsh": "#", "rb": "#",
@@ -54,7 +57,8 @@ def views(path: str, text: str) -> tuple[View, ...]:
         return ("tree", "code")
     if kind in CODE:
         return ("code",)
-    return ("words",) if kind in PROSE else ()
+    recorded: tuple[View, ...] = ("measured", "decimals") if kind in figures.DATA else ()
+    return ("words", *recorded) if kind in PROSE else recorded
 
 
 def suffix(path: str, text: str) -> str:

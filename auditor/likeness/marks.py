@@ -7,7 +7,7 @@ stands in two texts leaves at least one mark in both, wherever it stands.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -15,7 +15,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from auditor.likeness import languages, trees
+from auditor.likeness import figures, languages, trees
+from auditor.likeness.figures import Figure
 from auditor.likeness.languages import Token, View
 
 Hashes = NDArray[np.uint64]
@@ -26,6 +27,8 @@ GRAM: Mapping[View, int] = {"code": 14, "words": 8}
 WINDOW = 5
 LONGEST = 1 << 20
 """Characters of a text that is looked at; what is longer is data."""
+REMEMBERED = 1 << 16
+"""Characters of a text whose fingerprints are kept: every attempt holds the files of its start."""
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _MIX = np.uint64(0xBF58476D1CE4E5B9)
 
@@ -73,7 +76,8 @@ def marks_of(path: str, text: str) -> Mapping[View, Marks]:
     """Returns the fingerprints of a text in every view that fits what it is."""
     if len(text) > LONGEST:
         return {}
-    return _marks_of(languages.suffix(path, text), text)
+    find = _marks_of if len(text) <= REMEMBERED else _marks_of.__wrapped__
+    return find(languages.suffix(path, text), text)
 
 
 def own(path: str, text: str, given: Given) -> Mapping[View, Marks]:
@@ -96,7 +100,7 @@ def own(path: str, text: str, given: Given) -> Mapping[View, Marks]:
     return found
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=256)
 def _marks_of(suffix: str, text: str) -> Mapping[View, Marks]:
     path = f"file.{suffix}" if suffix else "file"
     found: dict[View, Marks] = {}
@@ -106,8 +110,10 @@ def _marks_of(suffix: str, text: str) -> Mapping[View, Marks]:
                 found[view] = _of_branches(branches)
         elif view == "code":
             found[view] = _winnowed(languages.tokens(path, text), GRAM[view])
-        else:
+        elif view == "words":
             found[view] = _winnowed(languages.words(text), GRAM[view])
+        else:
+            found[view] = _of_figures(getattr(figures, view)(text))
     return found
 
 
@@ -117,6 +123,11 @@ def _of_branches(branches: Sequence[trees.Branch]) -> Marks:
         np.array([item.line for item in branches], dtype=np.int32),
         np.array([item.end for item in branches], dtype=np.int32),
     )
+
+
+def _of_figures(found: Sequence[Figure]) -> Marks:
+    lines = np.array([item.line for item in found], dtype=np.int32)
+    return Marks(np.array([_number(item.text) for item in found], dtype=np.uint64), lines, lines)
 
 
 def _winnowed(tokens: Sequence[Token], gram: int) -> Marks:
@@ -136,6 +147,6 @@ def _winnowed(tokens: Sequence[Token], gram: int) -> Marks:
     return Marks(hashes[smallest], lines[smallest], lines[smallest + gram - 1])
 
 
-@cache
+@lru_cache(maxsize=1 << 18)
 def _number(token: str) -> int:
     return int.from_bytes(blake2b(token.encode("utf-8", "replace"), digest_size=8).digest(), "big")

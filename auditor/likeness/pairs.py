@@ -26,6 +26,8 @@ MOST_PAIRS = 200_000
 MANY = 10
 """Attempts from which on what most of them have is taken as given, where no start is known."""
 MOST = 0.6
+FIGURES = ("measured", "decimals")
+"""Views in which likeness is a number of things and no part of the whole."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Bounds:
 
     share: float = 0.5
     """Part of the smaller work that the other holds too."""
+    shown: float = 0.25
+    """The same, from where on a pair is told; it is no copy yet."""
     marks: int = 40
     """Token fingerprints that are shared at least: fifteen lines or so."""
     branches: int = 24
@@ -42,9 +46,13 @@ class Bounds:
     """Independent attempts from which on what they share may be an idiom of the task."""
     idiom_part: float = 0.1
     """Part of the independent attempts above which it is."""
+    figures: int = 5
+    """Measured lines, or long decimals, that are shared at least, however many there are."""
 
     def least(self, view: View) -> int:
         """Returns how many fingerprints of a view have to be shared."""
+        if view in FIGURES:
+            return self.figures
         return self.branches if view == "tree" else self.marks
 
 
@@ -93,7 +101,7 @@ def pairs(table: Table, bounds: Bounds = USUAL) -> list[Pair]:
     """Returns the pairs of a view that share enough to matter, those that share most first."""
     found = [
         Pair(one, other, table.view, float(share), int(shared))
-        for rows, columns, shares, counts in _alike(table, bounds)
+        for rows, columns, shares, counts in _alike(table, bounds, bounds.shown)
         for one, other, share, shared in zip(
             rows.tolist(), columns.tolist(), shares.tolist(), counts.tolist(), strict=True
         )
@@ -128,7 +136,7 @@ def _without_idioms(table: Table, bounds: Bounds) -> Table:
     Copies of one another count once: else what many copied would pass for an idiom.
     """
     count = table.held.shape[0]
-    edges = [(rows, columns) for rows, columns, _, _ in _alike(table, bounds)]
+    edges = [(rows, columns) for rows, columns, _, _ in _alike(table, bounds, bounds.share)]
     rows = np.concatenate([edge[0] for edge in edges]) if edges else np.empty(0, dtype=np.int64)
     columns = np.concatenate([edge[1] for edge in edges]) if edges else rows
     graph = sparse.coo_array((np.ones(len(rows)), (rows, columns)), shape=(count, count))
@@ -155,10 +163,11 @@ def _columns(table: Table, kept: NDArray[np.bool_]) -> Table:
 
 
 def _alike(
-    table: Table, bounds: Bounds
+    table: Table, bounds: Bounds, share: float
 ) -> Iterator[tuple[Counts, Counts, NDArray[np.float64], Counts]]:
     """Yields who shares enough, by rows: indices of both, shares and numbers of fingerprints."""
     held = table.held
+    least = 0.0 if table.view in FIGURES else share
     sizes = np.diff(held.indptr)
     turned = held.T.tocsr()
     for first in range(0, held.shape[0], ROWS):
@@ -167,5 +176,5 @@ def _alike(
         upper = (columns > rows) & (shared.data >= bounds.least(table.view))
         rows, columns, counts = rows[upper], columns[upper], shared.data[upper].astype(np.int64)
         shares = counts / np.minimum(sizes[rows], sizes[columns])
-        enough = shares >= bounds.share
+        enough = shares >= least
         yield rows[enough], columns[enough], shares[enough], counts[enough]

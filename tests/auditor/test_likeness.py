@@ -163,8 +163,9 @@ def test_a_text_is_taken_for_what_it_is() -> None:
     assert languages.views("a.py", "") == ("tree", "code")
     assert languages.views("tool", "#!/usr/bin/env python3\n") == ("tree", "code")
     assert languages.views("a.CU", "") == ("code",)
-    assert languages.views("README.md", "") == ("words",)
-    assert languages.views("log.json", "") == ()
+    assert languages.views("README.md", "") == ("words", "measured", "decimals")
+    assert languages.views("log.json", "") == ("measured", "decimals")
+    assert languages.views("weights.bin", "") == ()
 
 
 def _program(seed: int) -> str:

@@ -11,8 +11,10 @@ LAYERS = {
     "environments": {"environments", "harness"},
     "auditor": {"auditor", "harness"},
     "rules": {"rules", "auditor", "harness"},
-    "reports": {"reports", "auditor.models", "auditor.vetting", "harness.models"},
-}
+    "reports": {
+        "reports", "auditor.comparing", "auditor.models", "auditor.vetting", "harness.models",
+    },
+}  # fmt: skip
 """What the modules of each package may import of this project."""
 COMPOSITION = ("harness/cli/", "auditor/cli/")
 """The only modules that may bring everything together."""
