@@ -1,11 +1,12 @@
 """Evidence, findings, checks, interventions and verdicts as typed data."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from harness.models import Outcome, Record, Split
+from harness.models import Outcome, Record, Sha256, Split
 
 
 class How(StrEnum):
@@ -181,6 +182,50 @@ class Intervention(Record):
     """Id of the evidence line with the numbers."""
 
 
+class Attachment(Record):
+    """A file that came with an answer; kept under `answers/` by its hash."""
+
+    name: str
+    size: int
+    sha256: Sha256
+
+
+class Decision(StrEnum):
+    """What a reviewer makes of a finding; the verdict stays what it was."""
+
+    UPHELD = "upheld"
+    WITHDRAWN = "withdrawn"
+
+
+class Answer(Record):
+    """A line of `answers.jsonl`: what somebody says to a finding, signed by the host."""
+
+    schema_version: Literal[1] = 1
+    finding: str
+    """Its fingerprint."""
+    code: str
+    rule: str
+    because: str
+    decision: Decision | None = None
+    """None for an answer of whoever was accused, or of anybody else."""
+    attachment: Attachment | None = None
+    at: datetime
+    verdict_sha256: Sha256
+    """Of the `verdict.json` that it answers, so that it cannot be moved to another."""
+    public_key: str
+    signature: str
+
+
+class Answered(Record):
+    """An answer as a later audit shows it, beside the verdict and apart from it."""
+
+    answer: Answer
+    trust: Literal["own", "known", "unknown", "forged"]
+    """Whose signature it bears: this host's, a known host's, anybody's, or a wrong one."""
+    stands: bool
+    """The finding is still made."""
+
+
 class VerdictName(StrEnum):
     """The decision over all findings and gaps, from best to worst."""
 
@@ -250,3 +295,5 @@ class Verdict(Record):
     coverage: dict[str, JsonValue]
     """What was and was not looked at: `gaps` (list of sentences), `entries_not_replayed`, …"""
     provenance: Provenance
+    answers: tuple[Answered, ...] = ()
+    """What was said to findings, and what reviewers decided; the verdict does not depend on it."""

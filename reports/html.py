@@ -8,6 +8,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from auditor.models import (
+    Answered,
     CheckOutcome,
     Effect,
     Evidence,
@@ -32,6 +33,7 @@ from reports.words import (
     headline,
     numbers,
     place,
+    said,
     scores,
 )
 
@@ -88,6 +90,7 @@ class Dossier:
     cited: tuple[tuple[Evidence, list[tuple[str, str]]], ...]
     rule: RuleText | None
     refute: str
+    answers: tuple[Answered, ...]
 
     @property
     def finding(self) -> Finding:
@@ -136,6 +139,8 @@ def render(material: Material) -> str:
         checks=_checks(material),
         figure=figure,
         known=HOWS,
+        said=said,
+        outdated=[item for item in verdict.answers if not item.stands],
         pictures=charts.available(),
     )
 
@@ -169,6 +174,11 @@ def _dossiers(material: Material, listed: Sequence[Deed], sheet: Sheet) -> Itera
             cited=tuple((fact, facts.lines(fact)) for fact in cited[:FACTS]) if full else (),
             rule=material.rules.get(finding.code),
             refute=_refuted(finding),
+            answers=tuple(
+                item
+                for item in material.verdict.answers
+                if item.answer.finding == finding.fingerprint != ""
+            ),
         )
 
 

@@ -13,6 +13,7 @@ from reports.words import (
     known,
     numbers,
     places,
+    said,
     scores,
 )
 
@@ -64,6 +65,12 @@ def _lines(verdict: Verdict) -> Iterator[str]:
             yield from _finding(deed)
         yield from _more(len(found) - FINDINGS, "more")
     yield from _again(verdict)
+    if verdict.answers:
+        yield from _section("Answers")
+        for item in verdict.answers[-ROWS:]:
+            yield f"- {marked(said(item))}: {marked(item.answer.because)}"
+        yield ""
+        yield "They change no verdict."
     yield from _section("Not looked at")
     listed = [f"- {marked(gap)}" for gap in gaps(verdict)]
     yield from listed[:ROWS] or ["Nothing that is required."]

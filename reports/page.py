@@ -16,6 +16,8 @@ from reports.charts import Sheet
 from reports.plain import plain
 
 TEMPLATES = Path(__file__).with_name("templates")
+LINES = 60
+"""Lines shown of a quote."""
 LONG = 2_000
 """Characters shown of a value that may be long."""
 
@@ -66,11 +68,19 @@ def prose(text: object) -> str:
     return plain(" ".join(paragraphs), LONG)
 
 
+def quoted(text: object) -> Markup:
+    """Returns a text of several lines as it was written, each made plain."""
+    lines = str(text).splitlines()
+    shown = [plain(line.expandtabs(4), LONG) for line in lines[:LINES]]
+    more = [f"[{len(lines) - LINES} more lines]"] if len(lines) > LINES else []
+    return Markup("<br>").join([*shown, *more])
+
+
 @cache
 def _templates() -> Environment:
     found = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
         finalize=shown, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    found.filters.update(code=code, prose=prose, brief=brief)
+    found.filters.update(code=code, prose=prose, brief=brief, quoted=quoted)
     return found

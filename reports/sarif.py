@@ -9,7 +9,7 @@ from auditor.models import Finding, Kind, Site, Verdict, VerdictName
 from reports.material import Material, RuleText, as_text, identity
 from reports.places import address
 from reports.plain import plain
-from reports.words import gaps, headline, known
+from reports.words import gaps, headline, known, said
 
 Object = dict[str, JsonValue]
 
@@ -119,6 +119,9 @@ def _markdown(rule: RuleText) -> str:
 
 def _result(finding: Finding, rule: int, material: Material) -> Object:
     located = [site for site in finding.sites if site.path is not None]
+    answers = [
+        item for item in material.verdict.answers if item.answer.finding == finding.fingerprint
+    ]
     result: Object = {
         "ruleId": plain(finding.code),
         "ruleIndex": rule,
@@ -129,6 +132,10 @@ def _result(finding: Finding, rule: int, material: Material) -> Object:
             "kind": finding.kind, "misdeed": finding.misdeed, "effect": finding.effect,
             "how": finding.how, "source": finding.source, "entries": list(finding.entries),
             "evidence": list(finding.cites),
+            "answers": [
+                plain(f"{said(item)}: {item.answer.because}", LONGEST)
+                for item in answers
+            ],
         },
     }  # fmt: skip
     if located:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from auditor.models import Finding, Kind, Verdict, VerdictName
 from reports.plain import plain
-from reports.words import figure, gaps, headline, known, ordered, places, scores
+from reports.words import figure, gaps, headline, known, ordered, places, said, scores
 
 WIDTH = 100
 SHOWN = 40
@@ -63,6 +63,8 @@ def _sections(verdict: Verdict) -> list[tuple[str, RenderableType]]:
         sections.append(("Findings", _findings(ordered(verdict))))
     if verdict.interventions:
         sections.append(("Executed again under changed conditions", _interventions(verdict)))
+    if verdict.answers:
+        sections.append(("Answers, which change no verdict", _answers(verdict)))
     sections.append(("Not looked at", _gaps(verdict)))
     sections.append(("Made by", _provenance(verdict)))
     return sections
@@ -115,6 +117,15 @@ def _interventions(verdict: Verdict) -> Table:
             Text(item.outcome.replace("_", " "), held),
         )
     return table
+
+
+def _answers(verdict: Verdict) -> Padding:
+    text = Text()
+    for item in verdict.answers[-SHOWN:]:
+        text.append(f"- {plain(said(item))}\n", "dim")
+        text.append(f"  {plain(item.answer.because)}\n")
+    text.rstrip()
+    return Padding(text, (0, 0, 0, 2))
 
 
 def _gaps(verdict: Verdict) -> Padding:

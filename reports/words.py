@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from auditor.models import Effect, Finding, How, Kind, Site, Verdict, VerdictName
+from auditor.models import Answered, Effect, Finding, How, Kind, Site, Verdict, VerdictName
 
 HEADLINES = {
     VerdictName.CLEAN: "nothing speaks against the score, and everything required was looked at",
@@ -23,6 +23,12 @@ EFFECTS = {
     Effect.EFFECTIVE: "it changed the score",
     Effect.INEFFECTIVE: "it did not change the score",
     Effect.UNKNOWN: "whether it changed the score is not known",
+}
+SIGNED = {
+    "own": "signed by this host",
+    "known": "signed by a known host",
+    "unknown": "signer unknown: anybody could have written it",
+    "forged": "its signature is wrong",
 }
 WEIGHTS = tuple(reversed(Kind))
 
@@ -115,6 +121,19 @@ def known(finding: Finding) -> str:
 def places(finding: Finding) -> list[str]:
     """Returns where a finding is, one text per site."""
     return list(dict.fromkeys(filter(None, map(place, finding.sites))))
+
+
+def said(item: Answered) -> str:
+    """Returns who said something to a finding, when, and what it is about."""
+    answer = item.answer
+    what = "answer" if answer.decision is None else f"reviewer's decision: {answer.decision}"
+    about = "" if item.stands else "; this audit no longer finds it"
+    file = answer.attachment
+    kept = f"; attached: {file.name}, kept as answers/{file.sha256[:16]}…" if file else ""
+    return (
+        f"{what}, {answer.at:%Y-%m-%d}, to {answer.code} {answer.finding}; "
+        f"{SIGNED[item.trust]}{about}{kept}"
+    )
 
 
 def gaps(verdict: Verdict) -> Iterator[str]:

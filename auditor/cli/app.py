@@ -55,6 +55,13 @@ class Plain(StrEnum):
     JSON = "json"
 
 
+class Decide(StrEnum):
+    """What a reviewer makes of a finding."""
+
+    UPHELD = "upheld"
+    WITHDRAWN = "withdrawn"
+
+
 class FailOn(StrEnum):
     """The mildest verdict that makes the exit code 1."""
 
@@ -198,3 +205,28 @@ def verify(
     from auditor.cli.verify_command import print_verification
 
     raise typer.Exit(print_verification(directory, key))
+
+
+@app.command()
+def contest(
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="An audited attempt, or a folder of reports.")
+    ],
+    finding: Annotated[
+        str, typer.Argument(metavar="FINDING", help="A finding's fingerprint, or its rule's code.")
+    ],
+    because: Annotated[str, typer.Option(metavar="TEXT", help="What is said to it.")],
+    attach: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A file to keep with it.")
+    ] = None,
+    decide: Annotated[
+        Decide | None, typer.Option(help="A reviewer's decision, shown apart from the verdict.")
+    ] = None,
+) -> None:
+    """Answer a finding: signed, kept beside the verdict, and shown by each later audit.
+
+    It changes no verdict.
+    """
+    from auditor.cli.contest_command import contest as keep
+
+    keep(directory, finding, because, attach, decide.value if decide else None)

@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, cast
 import typer
 from pydantic import BaseModel
 
+from auditor import answers
 from auditor.audit import Audit, Auditor, Options
 from auditor.cli.formats import FORMATS, written
 from auditor.cli.material import material_of
@@ -205,6 +206,7 @@ def _one(
     places += [request.output / _name(path)] if request.output else []
     try:
         found = audit(path)
+        found = replace(found, verdict=answers.shown(found.verdict, places))
         material = material_of(found)
         warnings = [warning for place in places for warning in _keep(place, found, material)]
         return _told(material, request, warnings)
