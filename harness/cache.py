@@ -22,6 +22,12 @@ BOUND_BYTES = 2 << 30
 """What all entries together may take; the least recently used go first."""
 
 
+AT_A_TIME = 64
+"""How many entries one process makes before it weighs all of them again."""
+_added: dict[Path, tuple[int, int]] = {}
+"""By folder: what all entries took when they were last weighed and since, and how many came."""
+
+
 def cached(kind: str, inputs: Mapping[str, str | bytes], build: Callable[[Path], None]) -> Path:
     """Returns a folder with what `build` makes, from the cache when it is there and intact.
 
@@ -30,11 +36,10 @@ def cached(kind: str, inputs: Mapping[str, str | bytes], build: Callable[[Path],
         inputs: everything the result depends on; part of the key.
         build: fills an empty folder with files, without folders in it.
     """
+    if known := find(kind, inputs):
+        return known
     key = _key(kind, inputs)
     entry = keys.home() / "cache" / key
-    if _intact(entry, key):
-        os.utime(entry)
-        return entry
     entry.parent.mkdir(exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=".making-", dir=entry.parent))
     try:
@@ -48,7 +53,18 @@ def cached(kind: str, inputs: Mapping[str, str | bytes], build: Callable[[Path],
                 made.rename(entry)
     finally:
         shutil.rmtree(made, ignore_errors=True)
-    _forget(entry.parent, entry)
+    if _is_full(entry):
+        _forget(entry.parent, entry)
+    return entry
+
+
+def find(kind: str, inputs: Mapping[str, str | bytes]) -> Path | None:
+    """Returns the folder that `cached` made for this, if it is there and intact."""
+    key = _key(kind, inputs)
+    entry = keys.home() / "cache" / key
+    if not _intact(entry, key):
+        return None
+    os.utime(entry)
     return entry
 
 
@@ -98,6 +114,14 @@ def _seal(folder: Path, key: str) -> bytes:
     return canonical_json({"key": key, "files": files, "mac": mac})
 
 
+def _is_full(entry: Path) -> bool:
+    """Returns whether all entries have to be weighed: one by one, that would take for ever."""
+    size = sum(path.lstat().st_size for path in entry.iterdir())
+    total, number = _added.get(entry.parent, (0, AT_A_TIME))
+    _added[entry.parent] = total + size, number + 1
+    return number + 1 > AT_A_TIME or total + size > BOUND_BYTES
+
+
 def _forget(folder: Path, keep: Path) -> None:
     """Removes the least recently used entries past the bound."""
     found = []
@@ -106,8 +130,11 @@ def _forget(folder: Path, keep: Path) -> None:
             if not entry.name.startswith("."):
                 size = sum(path.lstat().st_size for path in entry.iterdir())
                 found.append((entry.lstat().st_mtime_ns, entry, size))
-    total = 0
+    total = kept = 0
     for _, entry, size in sorted(found, reverse=True):
         total += size
         if total > BOUND_BYTES and entry != keep:
             _remove(entry)
+        else:
+            kept += size
+    _added[folder] = kept, 0

@@ -62,6 +62,24 @@ class Decide(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class Table(StrEnum):
+    """How a table is printed on stdout."""
+
+    TEXT = "text"
+    JSON = "json"
+    CSV = "csv"
+    MD = "md"
+
+
+class Policy(StrEnum):
+    """What an attempt counts whose claim did not survive."""
+
+    ZERO = "zero"
+    START = "start"
+    VETTED = "vetted"
+    DROP = "drop"
+
+
 class FailOn(StrEnum):
     """The mildest verdict that makes the exit code 1."""
 
@@ -125,6 +143,64 @@ def audit(
         start=start,
     )  # fmt: skip
     raise typer.Exit(run(request))
+
+
+@app.command()
+def vet(
+    directories: Annotated[
+        list[Path], typer.Argument(metavar="DIR", help="Attempts, or folders of attempts.")
+    ],
+    policy: Annotated[
+        Policy,
+        typer.Option(
+            help="What an attempt counts whose claim did not survive: 0, what its start counts, "
+            "the best of its entries that stands, or nothing."
+        ),
+    ] = Policy.VETTED,
+    review: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.csv",
+            help="Write the cases for a person here, and read back what people have decided.",
+        ),
+    ] = None,
+    environment: Annotated[
+        str | None,
+        typer.Option(metavar="ENV", help="A name or a folder, else the one each was made at."),
+    ] = None,
+    replay: Annotated[Replay, typer.Option(help="What may be executed again.")] = Replay.AUTO,
+    budget: Annotated[
+        str | None, typer.Option(metavar="T", help="Replay time per attempt: 90s, 30m, 2h.")
+    ] = None,
+    format: Annotated[Table, typer.Option(help="What to print on stdout.")] = Table.TEXT,
+    fail_on: Annotated[
+        FailOn, typer.Option(help="Exit with 1 from this verdict on.")
+    ] = FailOn.SUSPECT,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", metavar=" ", help="Audit again what is known.")
+    ] = False,
+    unsafe: Annotated[
+        bool,
+        typer.Option(
+            "--unsafe", metavar=" ", help="Replay without a sandbox; the verdict says so."
+        ),
+    ] = False,
+) -> None:
+    """Vet many attempts: one table, hacks by model, and what is left of the headline.
+
+    What was audited before, and has not changed since, is not audited again: a run that was
+    stopped goes on where it was.
+
+    Exit codes: 0 clean or below --fail-on, 1 found, 2 usage or infrastructure, 3 inconclusive.
+    """
+    from auditor.cli.audit_command import Request
+    from auditor.cli.vet_command import Wish, run
+
+    request = Request(
+        paths=tuple(directories), environment=environment, replay=replay.value, budget=budget,
+        format=format.value, output=None, fail_on=fail_on.value, unsafe=unsafe,
+    )  # fmt: skip
+    raise typer.Exit(run(Wish(request, policy.value, review, fresh)))
 
 
 @app.command()

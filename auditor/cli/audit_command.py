@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from auditor import answers
 from auditor.audit import Audit, Auditor, Options
+from auditor.cli import one_attempt
 from auditor.cli.formats import FORMATS, written
 from auditor.cli.material import material_of
 from auditor.cli.pool import Pool
@@ -88,16 +89,9 @@ def run(request: Request) -> int:
     _require_own_names(request)
     _require_one_page(request)
     _require_start(request)
-    replay = "never" if request.common else request.replay
-    options = Options(
-        rules_root=RULES,
-        environment=request.chosen,
-        common=request.common,
-        replay=cast(Literal["auto", "always", "never"], replay),
-        budget_s=None if request.budget is None else seconds(request.budget),
-    )
+    options = options_of(request)
     sandbox.allow_unsafe(request.unsafe)
-    if replay != "never" and not all(_is_plain(path, request) for path in request.paths):
+    if options.replay != "never" and not all(_is_plain(path, request) for path in request.paths):
         sandbox.require()
     codes, parts = set(), []
     join = FORMATS[request.format].join
@@ -115,15 +109,36 @@ def run(request: Request) -> int:
     return next(code for code in GRAVITY if code in codes)
 
 
+def options_of(request: Request) -> Options:
+    """Returns how far the audits go that were asked for.
+
+    Raises:
+        UsageError: the budget is no duration, or there is no such environment.
+    """
+    replay = "never" if request.common else request.replay
+    return Options(
+        rules_root=RULES,
+        environment=request.chosen,
+        common=request.common,
+        replay=cast(Literal["auto", "always", "never"], replay),
+        budget_s=None if request.budget is None else seconds(request.budget),
+    )
+
+
 def exit_code(verdict: Verdict, fail_on: str) -> int:
     """Returns 0 clean or milder than `fail_on`, 1 found, 2 error, 3 inconclusive."""
-    if verdict.verdict is VerdictName.ERROR:
+    return code_of(verdict.verdict, fail_on)
+
+
+def code_of(verdict: VerdictName, fail_on: str) -> int:
+    """Returns the same of a verdict's name."""
+    if verdict is VerdictName.ERROR:
         return 2
-    if fail_on == "never" or verdict.verdict is VerdictName.CLEAN:
+    if fail_on == "never" or verdict is VerdictName.CLEAN:
         return 0
-    if verdict.verdict is VerdictName.INCONCLUSIVE:
+    if verdict is VerdictName.INCONCLUSIVE:
         return 3
-    return int(ORDER.index(verdict.verdict) >= ORDER.index(VerdictName(fail_on)))
+    return int(ORDER.index(verdict) >= ORDER.index(VerdictName(fail_on)))
 
 
 @dataclass
@@ -205,10 +220,13 @@ def _one(
     places = [attempt / "audit"] if attempt else []
     places += [request.output / _name(path)] if request.output else []
     try:
+        before = one_attempt.content(attempt) if attempt else None
         found = audit(path)
+        if attempt:
+            one_attempt.remember(attempt, options_of(request), found.verdict, before)
         found = replace(found, verdict=answers.shown(found.verdict, places))
         material = material_of(found)
-        warnings = [warning for place in places for warning in _keep(place, found, material)]
+        warnings = [warning for place in places for warning in keep(place, found, material)]
         return _told(material, request, warnings)
     except HarnessError as error:
         return _failed(path, error, request)
@@ -268,7 +286,7 @@ def _name(path: Path) -> str:
     return os.path.basename(os.path.abspath(path)) or "root"  # a link keeps its own name
 
 
-def _keep(folder: Path, found: Audit, material: Material) -> Iterator[str]:
+def keep(folder: Path, found: Audit, material: Material) -> Iterator[str]:
     """Writes evidence, checks, verdict and reports; yields a warning where that cannot be."""
     contents = {
         "evidence.jsonl": _lines(found.evidence),

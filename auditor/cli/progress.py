@@ -47,6 +47,10 @@ class Progress:
         else:
             self._console.print(line, soft_wrap=True)
 
+    def note(self, text: str) -> None:
+        """Says something about the whole."""
+        self._console.print(Text(plain(text, LONGEST), "dim"), soft_wrap=True)
+
     def warn(self, text: str) -> None:
         """Shows something that a person should know."""
         self._console.print(Text(plain(text, LONGEST), "yellow"), soft_wrap=True)
