@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
@@ -288,16 +288,12 @@ def _name(path: Path) -> str:
 
 def keep(folder: Path, found: Audit, material: Material) -> Iterator[str]:
     """Writes evidence, checks, verdict and reports; yields a warning where that cannot be."""
-    contents = {
-        "evidence.jsonl": _lines(found.evidence),
-        "checks.jsonl": _lines(found.checks),
-        **written(material),
-    }
+    facts = (("evidence.jsonl", _lines(found.evidence)), ("checks.jsonl", _lines(found.checks)))
     try:
         if folder.is_symlink():
             raise OSError(f"{folder} is a link")
         folder.mkdir(parents=True, exist_ok=True)
-        for name, content in contents.items():
+        for name, content in chain(facts, written(material)):  # each as soon as it is made
             write_atomic(folder / name, content.rstrip("\n").encode("utf-8", "replace") + b"\n")
     except OSError as error:
         yield f"The audit could not be written to {folder}: {error}"

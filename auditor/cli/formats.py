@@ -1,6 +1,6 @@
 """The forms that a report can have: what prints them, and the files that keep them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from reports import github, html, json_lines, junit, markdown, sarif, text
@@ -35,11 +35,9 @@ FILES = {
 """What is kept beside the evidence, by name."""
 
 
-def written(material: Material) -> dict[str, str]:
-    """Returns the reports to be kept, by the name of the file."""
-    found = {}
+def written(material: Material) -> Iterator[tuple[str, str]]:
+    """Yields the reports to be kept by the name of the file, the verdict itself first."""
     for name, which in FILES.items():
         form = FORMATS[which]
         part = form.render(material)
-        found[name] = part if form.join is None else form.join([part])
-    return found
+        yield name, part if form.join is None else form.join([part])
