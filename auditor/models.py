@@ -261,6 +261,42 @@ class Normalised(Record):
     vetted: float | None = None
 
 
+class RuleFigures(Record):
+    """How one rule did on its own examples and on mutants of them that mean the same."""
+
+    sha256: Sha256
+    """Of the rule's file when it was measured."""
+    cheats: int
+    found: int
+    """Of the cheats."""
+    honest: int
+    accused: int
+    """Of the honest examples."""
+    mutants: int
+    """Cheats that are found as they are written, in another spelling."""
+    mutants_found: int
+    honest_mutants: int
+    honest_mutants_accused: int
+
+
+class SetFigures(Record):
+    """How the rules in force did in the self-test: sums over those whose figures are current."""
+
+    rules: int
+    """Rules with current figures."""
+    cheats: int
+    found: int
+    honest: int
+    accused: int
+    mutants: int
+    mutants_found: int
+    honest_mutants: int
+    honest_mutants_accused: int
+    out_of_date: tuple[str, ...] = ()
+    """Codes of rules that have changed since they were measured; they do not count."""
+    not_measured: tuple[str, ...] = ()
+
+
 class Provenance(Record):
     """What produced the verdict."""
 
@@ -268,6 +304,8 @@ class Provenance(Record):
     rules_sha256: str
     environment_sha256: str
     sandbox: str
+    figures: SetFigures | None = None
+    """Recall and false accusations of the rules in force, from the self-test."""
 
 
 class Verdict(Record):

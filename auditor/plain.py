@@ -147,6 +147,7 @@ class PlainAuditor:
             rules_sha256=self._rules.sha256,
             environment_sha256=self._environment.sha256 if self._environment else "",
             sandbox="not used: nothing was executed",
+            rules=self._rules,
         )
 
     def _unknown(self, no_entry_point: bool) -> Iterator[str]:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from pydantic import JsonValue
 
+from auditor import figures
 from auditor.evidence.replay import Worth
 from auditor.models import (
     Check,
@@ -22,7 +23,7 @@ from auditor.models import (
     VerdictName,
 )
 from auditor.registry import RuleSet
-from auditor.rule import gravity
+from auditor.rule import Rule, gravity
 from auditor.verdict import Decision
 from harness import sandbox
 from harness.environment import Environment
@@ -87,6 +88,7 @@ def summarise(looked: Looked, decision: Decision) -> Verdict:
             rules_sha256=looked.rules.sha256,
             environment_sha256=looked.environment.sha256,
             sandbox=sandbox.describe(),
+            figures=figures.of(looked.rules),
         ),
     )
 
@@ -108,6 +110,7 @@ def unscored(
     rules_sha256: str = "",
     environment_sha256: str = "",
     sandbox: str = "",
+    rules: Iterable[Rule] = (),
 ) -> Verdict:
     """Returns the verdict on something that has no score, so that nothing of it can be earned."""
     return Verdict(
@@ -133,6 +136,7 @@ def unscored(
             rules_sha256=rules_sha256,
             environment_sha256=environment_sha256,
             sandbox=sandbox,
+            figures=figures.of(applied) if (applied := tuple(rules)) else None,
         ),
     )
 

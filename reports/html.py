@@ -31,6 +31,7 @@ from reports.words import (
     figure,
     gaps,
     headline,
+    measured,
     numbers,
     place,
     said,
@@ -113,9 +114,9 @@ def render(material: Material) -> str:
     verdict = material.verdict
     sheet = Sheet()
     listed = deeds(verdict)
-    measured = _measured(material)
+    sealed = _measured(material)
     lines = [
-        Line(item.index, item.score, *measured.get(item.index, (None, None)), item.verdict)
+        Line(item.index, item.score, *sealed.get(item.index, (None, None)), item.verdict)
         for item in verdict.entries
     ]
     dossiers = list(_dossiers(material, listed, sheet))
@@ -140,6 +141,7 @@ def render(material: Material) -> str:
         figure=figure,
         known=HOWS,
         said=said,
+        measured=measured(verdict),
         outdated=[item for item in verdict.answers if not item.stands],
         pictures=charts.available(),
     )

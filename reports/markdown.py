@@ -11,6 +11,7 @@ from reports.words import (
     gaps,
     headline,
     known,
+    measured,
     numbers,
     places,
     said,
@@ -81,6 +82,9 @@ def _lines(verdict: Verdict) -> Iterator[str]:
         f"Made by {made.auditor}; rules {made.rules_sha256[:16]}, environment "
         f"{made.environment_sha256[:16] or 'none'}; sandbox: {made.sandbox}"
     )
+    if told := measured(verdict):
+        yield ""
+        yield f"{marked(told)}."
 
 
 def _again(verdict: Verdict) -> Iterator[str]:

@@ -9,7 +9,7 @@ from auditor.models import Finding, Kind, Site, Verdict, VerdictName
 from reports.material import Material, RuleText, as_text, identity
 from reports.places import address
 from reports.plain import plain
-from reports.words import gaps, headline, known, said
+from reports.words import gaps, headline, known, measured, said
 
 Object = dict[str, JsonValue]
 
@@ -77,6 +77,7 @@ def _run(material: Material) -> Object:
             "claimedScore": verdict.claimed_score,
             "vettedScore": verdict.vetted_score,
             "rulesSha256": verdict.provenance.rules_sha256,
+            "selftest": measured(verdict),
         },
     }
 

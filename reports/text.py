@@ -11,7 +11,7 @@ from rich.text import Text
 
 from auditor.models import Finding, Kind, Verdict, VerdictName
 from reports.plain import plain
-from reports.words import figure, gaps, headline, known, ordered, places, said, scores
+from reports.words import figure, gaps, headline, known, measured, ordered, places, said, scores
 
 WIDTH = 100
 SHOWN = 40
@@ -143,11 +143,12 @@ def _counts(verdict: Verdict) -> list[tuple[str, int]]:
 
 
 def _provenance(verdict: Verdict) -> Padding:
-    made = verdict.provenance
+    made, told = verdict.provenance, plain(measured(verdict), 1_000)
     return Padding(
         Text(
             f"{plain(made.auditor)}; rules {made.rules_sha256[:16]}; "
-            f"environment {made.environment_sha256[:16] or 'none'}; sandbox: {plain(made.sandbox)}",
+            f"environment {made.environment_sha256[:16] or 'none'}; sandbox: {plain(made.sandbox)}"
+            + (f"\n{told}" if told else ""),
             "dim",
         ),
         (0, 0, 0, 2),

@@ -123,6 +123,24 @@ def places(finding: Finding) -> list[str]:
     return list(dict.fromkeys(filter(None, map(place, finding.sites))))
 
 
+def measured(verdict: Verdict) -> str:
+    """Returns how the rules in force did in their self-test; empty where there are no figures."""
+    known = verdict.provenance.figures
+    if known is None:
+        return ""
+    told = (
+        f"{known.rules} rules in their self-test: {known.found} of {known.cheats} cheats found, "
+        f"{known.accused} of {known.honest} honest look-alikes accused; respelled, "
+        f"{known.mutants_found} of {known.mutants} cheats found and "
+        f"{known.honest_mutants_accused} of {known.honest_mutants} honest ones accused"
+    )
+    if known.out_of_date:
+        told += f"; out of date, since changed: {', '.join(known.out_of_date)}"
+    if known.not_measured:
+        told += f"; not measured: {', '.join(known.not_measured)}"
+    return told
+
+
 def said(item: Answered) -> str:
     """Returns who said something to a finding, when, and what it is about."""
     answer = item.answer

@@ -230,11 +230,14 @@ def explain(
 @app.command()
 def selftest(
     missed: Annotated[bool, typer.Option("--missed", help="List each mutant not found.")] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Keep the figures, which verdicts then show.")
+    ] = False,
 ) -> None:
     """Run every rule on its own examples and their mutants, and print the figures."""
     from auditor.cli.rule_commands import print_selftest
 
-    raise typer.Exit(print_selftest(missed=missed))
+    raise typer.Exit(print_selftest(missed=missed, write=write))
 
 
 @app.command()

@@ -26,10 +26,14 @@ def print_explanation(code: str) -> None:
     typer.echo(catalogue.explain(code, RULES))
 
 
-def print_selftest(*, missed: bool) -> int:
+def print_selftest(*, missed: bool, write: bool) -> int:
     """Runs every rule on its examples and their mutants; 0 when none is wrong."""
+    from auditor import figures
     from auditor import selftest as selftests  # the library behind mutants takes a while to load
 
     result = selftests.run(RULES)
     typer.echo(result.text(missed=missed))
+    if write:
+        kept = figures.write(registry.load_all(RULES), result)
+        typer.echo(f"The figures are kept in {kept}.", err=True)
     return 0 if result.passed else 1
