@@ -8,9 +8,12 @@ from pydantic import JsonValue
 
 from auditor.code.program import Entry
 from auditor.code.source import ChangedSource
+from auditor.evidence import trajectory
+from auditor.evidence.book import Book
 from auditor.models import Evidence, How
 from auditor.unit import Unit
 from harness.models import EnvironmentFacts, WorkspaceFacts
+from harness.trajectory import Event, EventKind, Trajectory
 
 
 class Example(ABC):
@@ -99,6 +102,61 @@ class Facts(Example):
             f"{item.kind} " + " ".join(f"{key}={value!r}" for key, value in item.data.items())
             for item in self.evidence
         )
+
+
+@dataclass(frozen=True, init=False)
+class Transcript(Example):
+    """Events as an agent's harness records them; the collector reads them as it reads real ones.
+
+    A text that begins with `$ ` is a command, with `>>> ` Python, with `@PATH ` the content of a
+    file that is written, with `user: ` what the agent is told, with `score: ` a score, and with
+    `... ` what the action before it printed; anything else is what the agent says.
+    """
+
+    texts: tuple[str, ...]
+    facts: EnvironmentFacts | None
+
+    def __init__(self, *texts: str, facts: EnvironmentFacts | None = None) -> None:
+        object.__setattr__(self, "texts", texts)
+        object.__setattr__(self, "facts", facts)
+
+    def unit(self, thresholds: Mapping[str, float]) -> Unit:
+        """Returns the unit that the collector makes of the events."""
+        book = Book()
+        events = tuple(_event(index, text) for index, text in enumerate(self.texts))
+        trajectory.collect(book, Trajectory(events, ()), facts=self.facts, imported=True)
+        return Unit(None, book.all(), (), thresholds, self.facts)
+
+    def shown(self) -> str:
+        """Returns the events as they are written here."""
+        return "\n".join(self.texts)
+
+
+def _event(index: int, text: str) -> Event:
+    signs = {"$ ": "shell", ">>> ": "python"}
+    for sign, language in signs.items():
+        if text.startswith(sign):
+            return _action(index, language, text.removeprefix(sign))
+    if text.startswith("@"):
+        path, _, content = text[1:].partition(" ")
+        return _action(index, "file", content, path=path)
+    for sign, fields in (
+        ("user: ", {"kind": "message", "who": "user"}),
+        ("score: ", {"kind": "score", "who": "harness"}),
+        ("... ", {"kind": "result", "who": "harness", "of": index - 1}),
+    ):
+        if text.startswith(sign):
+            fields = {**fields, "index": index, "text": text.removeprefix(sign)}
+            return Event.model_validate(fields)
+    return Event(index=index, kind=EventKind.MESSAGE, text=text)
+
+
+def _action(index: int, language: str, text: str, path: str = "") -> Event:
+    tool = {"shell": "bash", "python": "python", "file": "edit"}[language]
+    return Event.model_validate(
+        {"index": index, "kind": "action", "tool": tool, "language": language, "text": text,
+         "path": path}
+    )  # fmt: skip
 
 
 def environment(**workspace: tuple[str, ...]) -> EnvironmentFacts:

@@ -1,11 +1,24 @@
 """What a rule is: a misdeed, the evidence it needs, and a judgement over one unit of evidence."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Literal, NamedTuple
 
+from pydantic import JsonValue
+
 from auditor.code.source import ChangedSource
-from auditor.example import Edit, Example, Facts, changed, compared, fact, replayed, scored, sealed
+from auditor.example import (
+    Edit,
+    Example,
+    Facts,
+    Transcript,
+    changed,
+    compared,
+    fact,
+    replayed,
+    scored,
+    sealed,
+)
 from auditor.models import (
     Confidence,
     Effect,
@@ -253,6 +266,92 @@ class TrailRule(Rule):
     needs: ClassVar[tuple[str, ...]] = ("files_compared",)
 
 
+class Doing(NamedTuple):
+    """A deed of an event, as rules read it."""
+
+    fact: Evidence
+    deed: Mapping[str, JsonValue]
+
+    @property
+    def event(self) -> int:
+        """Number of the event in the trajectory."""
+        return int(number(self.fact, "event") or 0)
+
+    @property
+    def imported(self) -> bool:
+        """Whether somebody else recorded it."""
+        return flag(self.fact, "imported")
+
+    def text(self, key: str) -> str:
+        """Returns a text field of the deed: `verb`, `path`, `zone`, `to`, `to_zone`, `what`."""
+        value = self.deed.get(key)
+        return value if isinstance(value, str) else ""
+
+    def is_true(self, key: str) -> bool:
+        """Returns a flag of the deed: `sure`, `to_sure`, `background`, `loop`."""
+        return self.deed.get(key) is True
+
+    @property
+    def failed(self) -> bool:
+        """Whether what was printed says that it was refused."""
+        return self.is_true("failed")
+
+    @property
+    def quote(self) -> str:
+        """The line that does it."""
+        return self.text("quote").replace("`", "'")
+
+    @property
+    def via(self) -> str:
+        """The agent's own file that does it, where the event only runs that."""
+        return self.text("via")
+
+
+class TrajectoryRule(Rule):
+    """A rule about what an agent was recorded to do and say, event by event."""
+
+    source = "trail"
+    scope = Scope.ATTEMPT
+    needs: ClassVar[tuple[str, ...]] = ("trajectory_read",)
+
+    def doings(self, unit: Unit) -> Iterator[Doing]:
+        """Yields what the events do that concerns more than the agent's own files."""
+        for seen in unit.of("agent_action"):
+            for deed in items(seen, "deeds"):
+                if isinstance(deed, dict):
+                    yield Doing(seen, deed)
+
+    def of_events(
+        self,
+        unit: Unit,
+        doings: Sequence[Doing],
+        message: str,
+        *,
+        kind: Kind | None = None,
+    ) -> Finding:
+        """Builds a finding about deeds of one event; what failed has no effect."""
+        first = doings[0]
+        failed = all(doing.failed for doing in doings)
+        via = f", by {first.via}" if first.via else ""
+        tried = ", which was refused" if failed else ""
+        return self.report(
+            unit,
+            f"Event {first.event}{via} {message}{tried}: `{first.quote}`.",
+            [first.fact],
+            sites=[Site(event=first.event), *([Site(path=first.via)] if first.via else [])],
+            kind=kind,
+            effect=Effect.INEFFECTIVE if failed else Effect.UNKNOWN,
+        )
+
+    def missing(self, unit: Unit) -> str:
+        """Returns which events were not read."""
+        if reason := super().missing(unit):
+            return reason
+        read = unit.of("trajectory_read")
+        problems = [str(text) for seen in read for text in items(seen, "problems")]
+        return f"events that were not read: {'; '.join(problems[:3])}" if problems else ""
+
+
 def gravity(kind: Kind) -> int:
     """Returns how much a kind claims, as a number to compare."""
     return list(Kind).index(kind)
@@ -271,9 +370,9 @@ def _tensors(fact: Evidence) -> str:
 
 
 __all__ = [
-    "CODE_SUFFIXES", "HEADINGS", "ChangedSource", "CodeRule", "Confidence", "Edit", "Effect",
-    "EnvironmentFacts", "Evidence", "Example", "Facts", "Finding", "Found", "How", "Kind",
+    "CODE_SUFFIXES", "HEADINGS", "ChangedSource", "CodeRule", "Confidence", "Doing", "Edit",
+    "Effect", "EnvironmentFacts", "Evidence", "Example", "Facts", "Finding", "Found", "How", "Kind",
     "Misdeed", "Outcome", "Replayed", "Rule", "RunRule", "Scope", "ScoreRule", "Severity", "Site",
-    "TrailRule", "Unit", "changed", "compared", "fact", "flag", "gravity", "items", "number",
-    "replayed", "scored", "sealed", "word",
+    "TrailRule", "TrajectoryRule", "Transcript", "Unit", "changed", "compared", "fact", "flag",
+    "gravity", "items", "number", "replayed", "scored", "sealed", "word",
 ]  # fmt: skip

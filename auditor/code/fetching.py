@@ -243,7 +243,7 @@ def fetching(stage: Sequence[str]) -> str:
     plain = [word for word in rest if not word.startswith("-")]
     if not plain or plain[0] not in verbs or IN_PLACE & set(rest):
         return ""
-    things = plain[1:]
+    things = plain[1:2] if program == "git" else plain[1:]  # a clone's own folder follows
     local = bool(things) and all(re.match(r"^(\.|/|~|file:|.*\.(whl|txt)$)", it) for it in things)
     return "" if local else f"runs `{program} {plain[0]}`"
 

@@ -1,0 +1,142 @@
+"""Snippets as a person reads them: top to bottom, with what earlier ones have left behind.
+
+The engine follows names without regard to order, which is right for programs and wrong for notes
+that use `path` for one thing after another. Here each later binding of a name at the top level
+gets a name of its own, on the same line, so that order is kept.
+"""
+
+import ast
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from auditor.code.source import parse
+
+LONGEST = 400
+"""Characters of an assignment that later snippets may need."""
+NEEDED = 20
+
+
+class Straight(NamedTuple):
+    """A snippet, ready for the engine."""
+
+    text: str
+    shift: int
+    """Lines that stand before the snippet's own first line."""
+
+
+class Past:
+    """What snippets of one session have bound so far."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+        self._imports: dict[str, str] = {}
+
+    def straight(self, text: str) -> Straight | None:
+        """Returns a snippet with what it needs of the past; None where it is no Python."""
+        tree = parse(text)
+        if tree is None:
+            return None
+        needed = self._needed(tree)
+        self._imports |= _imported(tree)
+        made = _in_order(tree, text)
+        for name, value in _simple(tree):
+            source = ast.get_source_segment(text, value) if len(text) < 1 << 16 else None
+            if source is not None and len(source) <= LONGEST and "\n" not in source:
+                self._known[name] = source
+            else:
+                self._known.pop(name, None)
+        return Straight("".join(f"{line}\n" for line in needed) + made, len(needed))
+
+    def _needed(self, tree: ast.Module) -> list[str]:
+        bound = _names(tree, ast.Store)
+        wanted = _names(tree, ast.Load)
+        lines: list[str] = []
+        seen = set(bound)
+        while wanted and len(lines) < NEEDED:
+            name = wanted.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            if name in self._imports:
+                lines.insert(0, self._imports[name])
+            if name not in self._known:
+                continue
+            lines.insert(0, f"{name} = {self._known[name]}")
+            value = parse(self._known[name])
+            wanted += _names(value, ast.Load) if value else []
+        return lines
+
+
+def _imported(tree: ast.Module) -> dict[str, str]:
+    """The imports of the top level, by the names that they bind."""
+    found = {}
+    for node in tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for alias in node.names:
+                name = (alias.asname or alias.name).partition(".")[0]
+                found[name] = ast.unparse(node)[:LONGEST]
+    return found
+
+
+def _names(tree: ast.AST, context: type[ast.expr_context]) -> list[str]:
+    found = (node for node in ast.walk(tree) if isinstance(node, ast.Name))
+    return [node.id for node in found if isinstance(node.ctx, context)]
+
+
+def _simple(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                yield name, value
+
+
+def _in_order(tree: ast.Module, text: str) -> str:
+    """Renames what is bound more than once at the top level, and nowhere else."""
+    counts: dict[str, int] = {}
+    for name, _ in _simple(tree):
+        counts[name] = counts.get(name, 0) + 1
+    elsewhere = _bound_elsewhere(tree)
+    several = {name for name, count in counts.items() if count > 1 and name not in elsewhere}
+    if not several:
+        return text
+    version = dict.fromkeys(several, 0)
+    edits: list[tuple[ast.Name, int]] = []
+    for statement in tree.body:
+        target: ast.Name | None = None
+        match statement:
+            case ast.Assign(targets=[ast.Name() as found]):
+                target = found
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name) and node is not target and version.get(node.id):
+                edits.append((node, version[node.id]))
+        if target is not None and target.id in several:
+            version[target.id] += 1
+            edits.append((target, version[target.id]))
+    return _edited(text, [(node, number) for node, number in edits if number > 1])
+
+
+def _edited(text: str, edits: list[tuple[ast.Name, int]]) -> str:
+    lines = text.split("\n")
+    for node, number in sorted(
+        edits, key=lambda edit: (edit[0].lineno, edit[0].col_offset), reverse=True
+    ):
+        raw = lines[node.lineno - 1].encode("utf-8", "surrogatepass")
+        start, end = node.col_offset, node.col_offset + len(node.id.encode())
+        if raw[start:end] != node.id.encode():
+            return text  # Python is not sure where the names within a formatted text stand
+        raw = raw[:end] + f"_{number}_".encode() + raw[end:]
+        lines[node.lineno - 1] = raw.decode("utf-8", "surrogatepass")
+    return "\n".join(lines)
+
+
+def _bound_elsewhere(tree: ast.Module) -> set[str]:
+    """Names that are bound in other ways than at the top level, or used in functions."""
+    top = {id(node.targets[0]) for node in tree.body if isinstance(node, ast.Assign)}
+    found = {
+        node.id for node in ast.walk(tree) if isinstance(node, ast.Name)
+        and isinstance(node.ctx, ast.Store | ast.Del) and id(node) not in top
+    }  # fmt: skip
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            found |= {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+    return found
