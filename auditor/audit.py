@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from auditor import engine, registry
+from auditor import engine, imported, registry
 from auditor.code.source import ChangedSource
-from auditor.evidence import code, files, log
+from auditor.evidence import code, files, log, trajectory
 from auditor.evidence.book import Book
 from auditor.evidence.cases import Cases
 from auditor.evidence.replay import Budget, Replay, Worth
@@ -28,6 +28,8 @@ from auditor.settle import proves, settle
 from auditor.summary import Looked, summarise
 from auditor.unit import Unit
 from auditor.verdict import Decision, Examined, decide
+from harness import snapshot
+from harness import trajectory as recorded
 from harness.attempt import AttemptFolder
 from harness.environment import Environment
 from harness.errors import UsageError
@@ -89,7 +91,9 @@ class Auditor:
         if verification.status == "unreadable":
             raise UsageError("; ".join(verification.problems) or f"{path} cannot be read.")
         attempt = folder.attempt()
-        environment = self._options.environment or self._find(attempt)
+        environment = self._options.environment or (
+            imported.unknown(attempt) if imported.is_unknown(attempt) else self._find(attempt)
+        )
         return _Examination(self, path, folder, attempt, environment, verification).run()
 
 
@@ -111,21 +115,22 @@ class _Examination:
         self._path, self._folder, self._attempt = path, folder, attempt
         self._environment, self._verification = environment, verification
         self._book = Book()
-        self._rules = registry.of(
-            self._options.rules_root, None if self._options.common else environment
-        )
+        self._unknown = environment.root == imported.ROOT
+        self._common = self._options.common or self._unknown
+        self._rules = registry.of(self._options.rules_root, None if self._common else environment)
         self._lines = folder.score_log().lines
         self._sources: dict[int, tuple[ChangedSource, ...]] = {}
         self._interventions: dict[int, list[Intervention]] = {}
         self._worth: dict[int, Worth] = {}
         self._checks: dict[int | None, list[Check]] = {}
+        self._written = imported.Written(environment, {})
 
     def run(self) -> Audit:
         """Runs the whole examination."""
         self._collect()
         for entry in (None, *(line.index for line in self._lines)):
             self._judge(entry)
-        if self._options.replay != "never":
+        if self._options.replay != "never" and self._attempt.imported is None:
             self._replay()
         checks = tuple(check for group in self._checks.values() for check in group)
         places = Passages(self._sources)
@@ -137,15 +142,37 @@ class _Examination:
 
     def _collect(self) -> None:
         log.task(self._book, self._environment, self._attempt)
-        log.collect(self._book, self._verification, self._lines)
+        log.collect(
+            self._book, self._verification, self._lines, claimed=self._attempt.imported is not None
+        )
         log.hidden(self._book, self._folder)
+        self._trajectory()
         facts, previous = self._environment.facts, None
         for line in self._lines:
+            if self._unknown:
+                facts = imported.facts_of(self._environment, self._folder, line.commit)
             files.collect(self._book, self._folder, facts, line.index, line.commit)
             self._sources[line.index] = code.collect(
                 self._book, self._folder, facts, line.index, line.commit, previous
             )
             previous = line.commit
+
+    def _trajectory(self) -> None:
+        """Reads what was recorded of the agent's doing, and the files that only that shows."""
+        found = recorded.read(self._folder.root)
+        if found is None:
+            return
+        start = self._attempt.start_commit
+        given = snapshot.read(self._folder, start, {"instructions.md"})
+        read = trajectory.collect(
+            self._book,
+            found,
+            facts=None if self._unknown else self._environment.facts,
+            instructions="\n".join(text.decode("utf-8", "replace") for _, text in given),
+            roots=[str(self._folder.workspace.resolve())],
+            imported=self._attempt.imported is not None,
+        )
+        self._written = imported.Written(self._environment, read.files)
 
     def _judge(self, entry: int | None) -> None:
         unit = Unit(
@@ -153,9 +180,15 @@ class _Examination:
             evidence=self._book.about(entry),
             sources=self._sources.get(entry, ()) if entry is not None else (),
             thresholds=self._rules.thresholds,
-            facts=self._environment.facts,
+            facts=None if self._unknown else self._environment.facts,
         )
         self._checks[entry] = engine.apply(self._rules, [unit])
+        if entry is None and imported.is_transcript(self._attempt):
+            self._checks[None] += self._written.checks(self._rules, self._book)
+        elif entry is None and self._attempt.imported is not None and not self._lines:
+            self._checks[None] += imported.workspace_checks(
+                self._rules, self._book, self._folder, self._environment
+            )
 
     def _replay(self) -> None:
         """Replays from the best claim downward until one entry is clean, and every suspect one."""
@@ -203,7 +236,7 @@ class _Examination:
 
     def _decision(self) -> Decision:
         facts = self._environment.facts
-        return decide(
+        decision = decide(
             [self._entry(line) for line in self._lines],
             self._settled(None),
             self._checks[None],
@@ -211,6 +244,9 @@ class _Examination:
             direction=facts.direction,
             aggregate=facts.aggregate,
         )
+        if self._attempt.imported is None:
+            return decision
+        return imported.unmeasured(decision)
 
     def _entry(self, line: ScoreLine) -> Examined:
         worth = self._worth.get(line.index)
@@ -227,7 +263,7 @@ class _Examination:
             path=str(self._path),
             attempt=self._attempt,
             environment=self._environment,
-            judged_as=registry.COMMON if self._options.common else self._environment.name,
+            judged_as=registry.COMMON if self._common else self._environment.name,
             rules=self._rules,
             verification=self._verification,
             lines=self._lines,
@@ -236,10 +272,12 @@ class _Examination:
             interventions=self._interventions,
             checks=checks,
             findings=findings,
-            replay=self._options.replay,
+            replay="never" if self._attempt.imported is not None else self._options.replay,
         )
 
     def _settled(self, entry: int | None) -> list[Finding]:
         raw = [finding for check in self._checks[entry] for finding in check.findings]
+        if self._unknown:
+            raw = [finding.model_copy(update={"flow": False}) for finding in raw]
         seen = self._interventions.get(entry, []) if entry is not None else []
         return settle(raw, seen)

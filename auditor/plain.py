@@ -5,31 +5,35 @@ to earn: the verdict rests on what was found, and says what could not be looked 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from auditor import engine, registry, tree
+from auditor import engine, imported, registry, tree
 from auditor.audit import Audit
 from auditor.code.source import ChangedSource
 from auditor.evidence import code, files
 from auditor.evidence.book import Book
-from auditor.models import Check, Finding, Scope, Verdict, VerdictName
+from auditor.imported import few
+from auditor.models import Check, Finding, How, Scope, ScoredEntries, Verdict, VerdictName
 from auditor.passages import Passages
 from auditor.settle import settle
 from auditor.summary import unscored
 from auditor.tree import Tree
 from auditor.unit import Unit
-from auditor.verdict import decide, worst
+from auditor.verdict import Decision, Examined, decide, worst
 from harness.environment import Environment
+from harness.errors import HarnessError
+from harness.importing import score_log
+from harness.importing.home import find_log
+from harness.importing.run import Row
 from harness.models import EnvironmentFacts, WorkspaceFacts, matches
 
 NAMED = 20
 """Paths that a gap lists; the others are counted."""
-ALWAYS = (
-    "there is no score log: nothing was claimed, and nothing was measured",
-    "nothing was executed",
-)
+NO_LOG = "there is no score log: nothing was claimed, and nothing was measured"
+CLAIMS = "the score log is the word of whoever handed it over: nobody has measured these scores"
+NOTHING_RAN = "nothing was executed"
 NO_START = "no start was given: every file counts as added"
 
 
@@ -62,6 +66,8 @@ class PlainAuditor:
         facts = self._facts(now, changed)
         book = Book()
         _note(book, now)
+        claims = Claims.beside(path)
+        claims.note(book)
         files.note(book, before.entries, now.entries, changed, now.texts.keys(), facts, None, "")
         sources = code.compare(book, now.texts, before.texts, facts, None, "")
         unit = Unit(
@@ -77,7 +83,7 @@ class PlainAuditor:
         places = Passages({None: sources})
         findings = places.named(self._settled(now, checks))
         places.note(book, findings)
-        verdict = self._verdict(path, now, sources, checks, findings)
+        verdict = self._verdict(path, now, sources, checks, findings, claims)
         return Audit(verdict, book.all(), tuple(checks), self._rules.rules)
 
     @cached_property
@@ -120,17 +126,24 @@ class PlainAuditor:
         sources: Iterable[ChangedSource],
         checks: Sequence[Check],
         findings: Sequence[Finding],
+        claims: "Claims",
     ) -> Verdict:
         required = {code: Scope.ATTEMPT for code in self._rules.required}  # the tree is one unit
-        decision = decide([], findings, checks, required=required)
+        facts = self._environment.facts if self._environment else None
+        decision = decide(
+            claims.entries(), findings, checks, required=required,
+            direction=facts.direction if facts else "higher",
+            aggregate=facts.aggregate if facts else "best",
+        )  # fmt: skip
         read = VerdictName.CLEAN if now.whole else VerdictName.INCONCLUSIVE
         gaps = [
-            *decision.gaps,
-            *ALWAYS,
+            *few(decision.gaps),
+            *claims.gaps(),
+            NOTHING_RAN,
             *self._unknown(self._is_unknown(now)),
             *_gaps(now, sources),
         ]
-        return unscored(
+        verdict = unscored(
             path,
             worst([decision.verdict, read]),
             environment=self._environment.name if self._environment else registry.COMMON,
@@ -149,6 +162,7 @@ class PlainAuditor:
             sandbox="not used: nothing was executed",
             rules=self._rules,
         )
+        return claims.told(verdict, decision, known=facts is not None)
 
     def _unknown(self, no_entry_point: bool) -> Iterator[str]:
         if self._start_path is None:
@@ -159,6 +173,64 @@ class PlainAuditor:
                 "no entry point is known: every file but tests is taken to run, "
                 "and what is read in code remains a suspicion"
             )
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What METR's score log in a home, or beside it, says that the agent was told."""
+
+    rows: tuple[Row, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @classmethod
+    def beside(cls, path: Path) -> "Claims":
+        """Returns the claims of a folder; none where there is no log."""
+        log = find_log(path) if path.is_dir() else None
+        if log is None:
+            return cls()
+        try:
+            rows, problems = score_log.read(log)
+        except HarnessError as error:
+            return cls(problems=(f"the score log could not be read: {error}",))
+        return cls(rows, problems)
+
+    def note(self, book: Book) -> None:
+        """Notes what is claimed, as a claim."""
+        for index, row in enumerate(self.rows[: files.CAP]):
+            book.add(
+                "score_claimed",
+                {
+                    "index": index, "score": row.score, "message": dict(row.message),
+                    "scored_at": row.at.isoformat() if row.at else None,
+                },
+                stage="scores",
+                how=How.CLAIMED,
+            )  # fmt: skip
+
+    def entries(self) -> list[Examined]:
+        """Returns the claims as entries that nobody has measured."""
+        return [Examined(index=index, score=row.score) for index, row in enumerate(self.rows)]
+
+    def gaps(self) -> tuple[str, ...]:
+        """Returns what these claims leave open, or that there are none."""
+        return (CLAIMS if self.rows else NO_LOG, *self.problems)
+
+    def told(self, verdict: Verdict, decision: Decision, *, known: bool) -> Verdict:
+        """Returns a verdict with the claims in it; nobody knows which is best without a task."""
+        if not self.rows:
+            return verdict
+        claimed = decision.claimed if known else None
+        last = len(self.rows) - 1  # what is found is of the end, and says nothing of what was then
+        entries = tuple(
+            entry if entry.index == last
+            else entry.model_copy(update={"verdict": VerdictName.INCONCLUSIVE})
+            for entry in imported.unmeasured(decision).entries
+        )  # fmt: skip
+        score = None if claimed is None else self.rows[claimed].score
+        scored = ScoredEntries(claimed=claimed, vetted=None)
+        return verdict.model_copy(
+            update={"entries": entries, "claimed_score": score, "scored_entries": scored}
+        )
 
 
 def is_test(path: str) -> bool:

@@ -179,9 +179,10 @@ def _coverage(looked: Looked, decision: Decision) -> dict[str, JsonValue]:
         for line in looked.lines
         if line.score is not None and line.index not in looked.interventions
     ]
+    imported = looked.attempt.imported
     gaps = [
         *decision.gaps,
-        *looked.verification.gaps,
+        *(imported.missing if imported is not None else looked.verification.gaps),
         *(f"{line}, so it does not count" for line in looked.verification.unsealed),
         *(["nothing was executed again (--replay never)"] if looked.replay == "never" else []),
     ]

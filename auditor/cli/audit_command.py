@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from itertools import chain, groupby
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, cast
 import typer
 from pydantic import BaseModel
 
-from auditor import answers
+from auditor import answers, transcript
 from auditor.audit import Audit, Auditor, Options
 from auditor.cli import one_attempt
 from auditor.cli.formats import FORMATS, written
@@ -27,7 +27,7 @@ from auditor.plain import PlainAuditor
 from auditor.registry import COMMON
 from auditor.summary import failed
 from harness import environment as environments
-from harness import origin, sandbox
+from harness import importing, origin, sandbox
 from harness.cli.duration import seconds
 from harness.cli.refusal import lines
 from harness.environment import Environment
@@ -91,7 +91,9 @@ def run(request: Request) -> int:
     _require_start(request)
     options = options_of(request)
     sandbox.allow_unsafe(request.unsafe)
-    if options.replay != "never" and not all(_is_plain(path, request) for path in request.paths):
+    if options.replay != "never" and any(
+        _kind(path, request) == "attempt" for path in request.paths
+    ):
         sandbox.require()
     codes, parts = set(), []
     join = FORMATS[request.format].join
@@ -166,12 +168,15 @@ def _audited(request: Request, options: Options, progress: Progress) -> Iterator
     """Audits in the order given; attempts one by one and alone, since they are timed."""
     auditor = Auditor(options, origin.find, progress.say)
     try:
-        for plain, group in groupby(request.paths, lambda path: _is_plain(path, request)):
-            if plain:
+        for kind, group in groupby(request.paths, lambda path: _kind(path, request)):
+            if kind == "plain":
                 yield from _plain_ones(list(group), request, progress)
                 continue
             for path in group:
                 progress.start(path)
+                if kind == "log":
+                    yield from _log_ones(auditor, path, request, progress)
+                    continue
                 yield _one(lambda path: _attempt(auditor, path, request), path, request, path)
     finally:
         auditor.close()
@@ -189,6 +194,39 @@ def _plain_ones(paths: Sequence[Path], request: Request, progress: Progress) -> 
         for path in paths:
             progress.start(path)
             yield next(results)
+
+
+def _log_ones(auditor: Auditor, path: Path, request: Request, progress: Progress) -> Iterator[Told]:
+    """Audits each run of another program's log."""
+    try:
+        if request.start is not None:
+            raise UsageError(f"{path} is a log.", hint="Audit it without --start.")
+        chosen = request.chosen
+        runs = importing.load(path, progress.say)
+    except HarnessError as error:
+        yield _failed(path, error, request)
+        return
+    except OSError as error:
+        yield _failed(path, unusable(error), request)
+        return
+    for run in runs:
+        shown = transcript.name_of(run, path, len(runs))
+        job = partial(transcript.audit, auditor, run, path, str(shown), chosen)
+        yield _one(lambda _, job=job: job(), shown, request)  # type: ignore[misc]
+
+
+def _kind(path: Path, request: Request) -> Literal["attempt", "plain", "log"]:
+    if _is_log(path):
+        return "log"
+    return "plain" if _is_plain(path, request) else "attempt"
+
+
+@lru_cache
+def _is_log(path: Path) -> bool:
+    try:
+        return importing.is_transcript(path)
+    except (HarnessError, OSError):
+        return False
 
 
 def _is_plain(path: Path, request: Request) -> bool:

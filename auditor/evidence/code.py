@@ -43,7 +43,7 @@ def collect(
     book: Book,
     folder: AttemptFolder,
     facts: EnvironmentFacts,
-    entry: int,
+    entry: int | None,
     commit: str,
     previous: str | None = None,
 ) -> tuple[ChangedSource, ...]:
@@ -53,7 +53,7 @@ def collect(
         book: takes the facts.
         folder: the attempt.
         facts: the environment's.
-        entry: index of the score entry.
+        entry: index of the score entry; None for an attempt without any.
         commit: its snapshot.
         previous: the snapshot of the entry before; None for the first.
     """

@@ -13,7 +13,7 @@ CAP = 5_000
 
 
 def collect(
-    book: Book, folder: AttemptFolder, facts: EnvironmentFacts, entry: int, commit: str
+    book: Book, folder: AttemptFolder, facts: EnvironmentFacts, entry: int | None, commit: str
 ) -> None:
     """Notes every file, folder and link of the snapshot that is not as it was given."""
     start = _by_path(snapshot.manifest(folder, folder.attempt().start_commit))

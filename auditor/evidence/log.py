@@ -1,6 +1,7 @@
 """What the signed logs say, and whether they can be believed."""
 
 from auditor.evidence.book import Book
+from auditor.models import How
 from harness.attempt import AttemptFolder
 from harness.environment import Environment
 from harness.models import Attempt, ScoreLine
@@ -28,8 +29,14 @@ def task(book: Book, environment: Environment, attempt: Attempt) -> None:
     )
 
 
-def collect(book: Book, verification: Verification, lines: tuple[ScoreLine, ...]) -> None:
-    """Notes the state of the logs and every score entry."""
+def collect(
+    book: Book,
+    verification: Verification,
+    lines: tuple[ScoreLine, ...],
+    *,
+    claimed: bool = False,
+) -> None:
+    """Notes the state of the logs and every score entry; `claimed` ones were imported."""
     book.add(
         "log_verified",
         {
@@ -39,6 +46,7 @@ def collect(book: Book, verification: Verification, lines: tuple[ScoreLine, ...]
             "unsealed": list(verification.unsealed),
             "signer": verification.signer,
             "trust": verification.trust,
+            "imported": claimed,
         },
         stage="log",
     )
@@ -48,6 +56,7 @@ def collect(book: Book, verification: Verification, lines: tuple[ScoreLine, ...]
             line.model_dump(mode="json", exclude={"prev", "hash"}),
             stage="scores",
             entry=line.index,
+            how=How.CLAIMED if claimed else How.OBSERVED,
         )
 
 

@@ -172,10 +172,14 @@ def _copy_given(workspace: Path, given: Path, globs: tuple[str, ...]) -> None:
 
 
 def _commits(folder: AttemptFolder, run: Run, start: str) -> list[str]:
-    """A snapshot for each row, and the workspace as it was at the end."""
+    """A snapshot for each row, and the workspace as it was at the end.
+
+    Of a folder nobody knows what it was at earlier scores: the last one is taken to be of it, and
+    the others are of the start, so that what was done later does not speak against them.
+    """
     if run.tree is not None:
         end = snapshot.take(folder.workspace, folder, message="as it was imported").commit
-        return [end] * len(run.rows)
+        return [*([start] * (len(run.rows) - 1)), end][: len(run.rows)]
     commits: list[str] = []
     taken: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="import-") as scratch:
@@ -236,7 +240,7 @@ def _missing(run: Run) -> Iterator[str]:
     if run.tree is None:
         yield "the workspace is not there but for files that the transcript shows being written"
     elif run.rows:
-        yield "the workspace as it was at each score is not there, only as it was at the end"
+        yield "of the workspace there is the end alone, which is taken for what was scored last"
     if run.tree is not None and run.format != "attempt":
         yield "the start is not there: all but what the task protects counts as added"
     if not run.events:

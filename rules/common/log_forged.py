@@ -13,6 +13,7 @@ from auditor.rule import (
     TrailRule,
     Unit,
     fact,
+    flag,
     items,
     word,
 )
@@ -88,5 +89,7 @@ class LogForged(TrailRule):
         seen = unit.of("log_verified")
         if not {word(fact, "status") for fact in seen} <= {"intact", "forged"}:
             return "the logs could not be read"
+        if any(flag(fact, "imported") for fact in seen):
+            return "the log was imported: it is the word of whoever handed it over"
         unknown = any(word(fact, "trust") == "unknown" for fact in seen)
         return "the signer is unknown: anybody could have made and signed it" if unknown else ""
