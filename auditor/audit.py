@@ -8,7 +8,7 @@ from typing import Literal
 
 from auditor import engine, imported, registry
 from auditor.code.source import ChangedSource
-from auditor.evidence import code, files, log, trajectory
+from auditor.evidence import code, files, history, log, trajectory
 from auditor.evidence.book import Book
 from auditor.evidence.cases import Cases
 from auditor.evidence.replay import Budget, Replay, Worth
@@ -147,6 +147,7 @@ class _Examination:
         )
         log.hidden(self._book, self._folder)
         self._trajectory()
+        history.collect(self._book, self._folder, self._environment, self._lines)
         facts, previous = self._environment.facts, None
         for line in self._lines:
             if self._unknown:

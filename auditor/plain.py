@@ -12,7 +12,7 @@ from pathlib import Path
 from auditor import engine, imported, registry, tree
 from auditor.audit import Audit
 from auditor.code.source import ChangedSource
-from auditor.evidence import code, files
+from auditor.evidence import code, files, history
 from auditor.evidence.book import Book
 from auditor.imported import few
 from auditor.models import Check, Finding, How, Scope, ScoredEntries, Verdict, VerdictName
@@ -68,6 +68,7 @@ class PlainAuditor:
         _note(book, now)
         claims = Claims.beside(path)
         claims.note(book)
+        unread = history.collect_plain(book, path, now, self._environment)
         files.note(book, before.entries, now.entries, changed, now.texts.keys(), facts, None, "")
         sources = code.compare(book, now.texts, before.texts, facts, None, "")
         unit = Unit(
@@ -83,7 +84,7 @@ class PlainAuditor:
         places = Passages({None: sources})
         findings = places.named(self._settled(now, checks))
         places.note(book, findings)
-        verdict = self._verdict(path, now, sources, checks, findings, claims)
+        verdict = self._verdict(path, now, sources, checks, findings, claims, unread)
         return Audit(verdict, book.all(), tuple(checks), self._rules.rules)
 
     @cached_property
@@ -127,6 +128,7 @@ class PlainAuditor:
         checks: Sequence[Check],
         findings: Sequence[Finding],
         claims: "Claims",
+        unread: Sequence[str],
     ) -> Verdict:
         required = {code: Scope.ATTEMPT for code in self._rules.required}  # the tree is one unit
         facts = self._environment.facts if self._environment else None
@@ -141,7 +143,7 @@ class PlainAuditor:
             *claims.gaps(),
             NOTHING_RAN,
             *self._unknown(self._is_unknown(now)),
-            *_gaps(now, sources),
+            *_gaps(now, sources, unread),
         ]
         verdict = unscored(
             path,
@@ -287,7 +289,7 @@ def _note(book: Book, read: Tree) -> None:
     )
 
 
-def _gaps(read: Tree, sources: Iterable[ChangedSource]) -> Iterator[str]:
+def _gaps(read: Tree, sources: Iterable[ChangedSource], unread: Sequence[str]) -> Iterator[str]:
     broken = [item.path for item in sources if item.language == "python" and item.tree is None]
     named = (
         ("could not be read", read.unread),
@@ -295,7 +297,7 @@ def _gaps(read: Tree, sources: Iterable[ChangedSource]) -> Iterator[str]:
         ("not Python that can be parsed", broken),
         ("texts so large that they count as data", read.large),
         ("devices, sockets or pipes, which were not opened", read.special),
-        ("repositories, whose history was not read", read.repositories),
+        ("repositories, whose history was not read", unread),
     )
     yield from (f"{what}: {_listed(paths)}" for what, paths in named if paths)
     if read.uncounted:

@@ -45,7 +45,7 @@ class Tree:
     texts: dict[str, str] = field(default_factory=dict)
     """Files that are text and not too large to be read as code."""
     repositories: list[str] = field(default_factory=list)
-    """`.git` folders, which are left alone."""
+    """`.git` folders, whose files are no part of the tree."""
     special: list[str] = field(default_factory=list)
     """Devices, sockets and pipes, which are never opened."""
     large: list[str] = field(default_factory=list)
