@@ -73,6 +73,8 @@ class Result(Record):
     score_visible: bool
     known: bool
     """This host's journal knows the log's end; else anybody may have signed it."""
+    imported: bool = False
+    """Its scores are somebody else's word."""
     budget_s: float | None
     lasted_s: float
     """To its end, or to its last entry where no end was noted."""
@@ -129,7 +131,7 @@ def read(
     """
     attempt, facts = folder.attempt(), environment.facts
     checked, lines, hidden = folder.check("scores"), folder.scores(), folder.hidden()
-    on = scale(attempt, environment.profile(attempt.profile))
+    on = scale(attempt, environment.profile(attempt.profile)) or _printed(environment, attempt)
     picked = pick(lines, facts)
     sealed = _sealed(hidden)
 
@@ -152,6 +154,7 @@ def read(
         ours=environment.root.parent == SHIPPED,
         score_visible=facts.score_visible,
         known=checked.noted,
+        imported=attempt.imported is not None,
         budget_s=attempt.time_budget_s,
         lasted_s=lasted,
         entries=len(lines),
@@ -218,6 +221,13 @@ def _late(picked: ScoreLine | None, attempt: Attempt) -> bool:
 def _people(environment: Environment) -> tuple[float, ...]:
     facts = published(environment.name) if environment.root.parent == SHIPPED else None
     return facts.people() if facts else ()
+
+
+def _printed(environment: Environment, attempt: Attempt) -> Scale | None:
+    """The published scale, for the paper's own size where nobody has measured it here."""
+    ours = environment.root.parent == SHIPPED and attempt.profile == FULL
+    facts = published(environment.name) if ours else None
+    return Scale(facts.start.score, facts.reference.score) if facts else None
 
 
 def _value(raw: float | None, on: Scale | None) -> Value:

@@ -21,7 +21,7 @@ COLUMNS = (
     "attempt", "by", "environment", "profile", "claimed", "claimed_normalised", "remeasured",
     "remeasured_normalised", "hidden", "hidden_normalised", "percentile", "entry", "late",
     "entries", "invalid", "budget_s", "lasted_s", "entries_per_hour", "approaches",
-    "approaches_looked_at", "known", "error",
+    "approaches_looked_at", "known", "imported", "error",
 )  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def _row(result: Result) -> dict[str, Cell]:
     }
     names = (
         "attempt", "by", "environment", "profile", "percentile", "entry", "late", "entries",
-        "invalid", "budget_s", "lasted_s", "entries_per_hour", "known",
+        "invalid", "budget_s", "lasted_s", "entries_per_hour", "known", "imported",
     )  # fmt: skip
     row = {name: getattr(result, name) for name in names} | values
     row["approaches"] = found.distinct if found else None
@@ -158,6 +158,8 @@ def _notes(board: Board) -> Iterator[str]:
         yield "~ people worked at the paper's scale; another profile compares with them loosely."
     if any(not one.known for one in board.attempts):
         yield "? this host did not write that log: anybody may have signed it."
+    if any(one.imported for one in board.attempts):
+        yield "* imported: what somebody else recorded; nobody here has measured it."
     if any(one.late for one in board.attempts):
         yield "> the entry came after the time budget."
     if board.invalid == "drop" and any(one.without_score for one in board.competitors):
@@ -187,7 +189,7 @@ def _table(*columns: str, title: str) -> Table:
 def _claimed(one: Result) -> str:
     if one.claimed.raw is None:
         return "invalid" if one.entries else "no entry"
-    return _number(one.claimed.raw) + ">" * one.late + "?" * (not one.known)
+    return _number(one.claimed.raw) + ">" * one.late + "?" * (not one.known) + "*" * one.imported
 
 
 def _attempted(standing: Standing) -> str:

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from harness import keys, snapshot
 from harness.attempt import AttemptFolder
@@ -52,6 +52,7 @@ def attempt(
     human: Human | None = None,
     budget_s: float = 900.0,
     code: str = "",
+    **facts: Any,
 ) -> Path:
     """Makes an attempt on disk, with real logs and snapshots; nothing was really scored."""
     folder = AttemptFolder(root)
@@ -59,13 +60,14 @@ def attempt(
     solution.parent.mkdir(parents=True)
     solution.write_text(code)
     start = snapshot.take(folder.workspace, folder, tag="start", message="start")
-    facts = Attempt(
+    facts = {"profile": "tiny", **facts}
+    made_at = Attempt(
         run_id=secrets.token_hex(8), environment=environment, environment_sha256="e" * 64,
-        profile="tiny", seed=0, agent=agent, human=human, time_budget_s=budget_s, start=START,
+        seed=0, agent=agent, human=human, time_budget_s=budget_s, start=START,
         start_commit=start.commit, nonce="n" * 32, machine={}, packages={},
-        public_key=keys.public_hex(keys.signing_key()),
+        public_key=keys.public_hex(keys.signing_key()), **facts,
     )  # fmt: skip
-    AttemptFolder.create(root, facts)
+    AttemptFolder.create(root, made_at)
     for index, made in enumerate(entries):
         solution.write_text(made.code or f"{code}\nstep({index})\n")
         commit = snapshot.take(folder.workspace, folder, message="entry").commit

@@ -13,7 +13,7 @@ import pytest
 from harness.attempt import AttemptFolder
 from harness.cli.board_plots import pictures
 from harness.leaderboard import Choice, Competitor, board
-from harness.models import Agent, Human
+from harness.models import Agent, Human, Imported
 from harness.results import Result, Step
 from tests.harness import logbook
 from tests.harness.boards import Made, attempt, result
@@ -275,6 +275,20 @@ def test_a_log_that_another_host_signed_is_marked(
     monkeypatch.setenv("HARNESS_HOME", str(tmp_path / "elsewhere"))
     assert told(run, runs / "a")["attempts"][0]["known"] is False
     assert "anybody may have signed it" in run("harness", "leaderboard", runs / "a").out
+
+
+def test_an_imported_run_at_the_papers_size_is_on_the_papers_scale(
+    run: Terminal, tmp_path: Path
+) -> None:
+    source = Imported(format="home", source="a home", source_sha256="a" * 64)
+    best = attempt(
+        tmp_path / "a", [Made(60, 1.56), Made(3600, -0.405465)], profile="full", imported=source
+    )
+    (found,) = told(run, best)["attempts"]
+    assert found["claimed"]["normalised"] == pytest.approx(1.803, abs=1e-3)
+    assert found["imported"] is True
+    assert found["percentile"] == pytest.approx(100 * 8.5 / 9), "as good as the best of nine people"
+    assert "nobody here has measured it" in run("harness", "leaderboard", best).out
 
 
 @pytest.mark.parametrize(
