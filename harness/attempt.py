@@ -36,6 +36,8 @@ FACTS_BYTES = 1 << 20
 """Of `attempt.json` and of a head; they have a few kilobytes."""
 LOGS: tuple[LogName, ...] = ("scores", "hidden")
 _OTHER: dict[LogName, LogName] = {"scores": "hidden", "hidden": "scores"}
+_NEXT = "next_attempt_sha256"
+"""In a head's binding while an attempt is being ended: `attempt.json` as it will be."""
 SEE = "`auditor verify DIR` says more; nothing is added to such a log."
 
 
@@ -240,6 +242,27 @@ class AttemptFolder:
                 journal.record(self.attempt().run_id, "scores", lines[-1].index, lines[-1].hash)
             self._write_head("scores", chain.head(lines, self._binding(chain.ZERO, rolled)))
 
+    def finish(self, end: datetime) -> None:
+        """Notes when the attempt ended, and signs that.
+
+        The heads first vouch for `attempt.json` both as it is and as it is about to be: a crash
+        leaves one of the two.
+
+        Raises:
+            UsageError: it has ended before.
+        """
+        with self.lock():
+            self.resolve()
+            if self.attempt().end is not None:
+                raise UsageError(f"{self.root} has ended before.")
+            ended = self.attempt().model_copy(update={"end": end})
+            text = canonical_json(ended.model_dump(mode="json")) + b"\n"
+            for log in LOGS:
+                self._rebind(log, {_NEXT: sha256_bytes(text)})
+            write_atomic(self.root / "attempt.json", text)
+            for log in LOGS:
+                self._rebind(log, {})
+
     def resolve(self) -> None:
         """Brings both logs back to what a head covers, after a crash.
 
@@ -287,6 +310,16 @@ class AttemptFolder:
         for line in ours:
             self._write_head(log, chain.head(lines[:keep], self._next_binding(log, head, line)))
 
+    def _rebind(self, log: LogName, more: Mapping[str, str]) -> None:
+        """Signs the end of a log anew, over `attempt.json` as it is now and what else is given."""
+        head = self.head(log)
+        assert head is not None, "`resolve` refuses a log without a head"
+        now = sha256_bytes(_small(self.root / "attempt.json"))
+        kept = {name: value for name, value in head.binding.items() if name != _NEXT}
+        lines = (self._score_log() if log == "scores" else self._hidden_log()).lines
+        binding = {**kept, "attempt_sha256": now, **more}
+        self._write_head(log, chain.head(lines[: head.index + 1], binding))
+
     def _next_binding(
         self, log: LogName, before: Head, line: ScoreLine | HiddenLine
     ) -> dict[str, str]:
@@ -324,7 +357,8 @@ class AttemptFolder:
         attempt, binding = self.attempt(), head.binding
         if not chain.signed(head) or head.public_key != attempt.public_key:
             yield "its head is not signed with the attempt's key"
-        if binding.get("attempt_sha256") != sha256_bytes(_small(self.root / "attempt.json")):
+        now = sha256_bytes(_small(self.root / "attempt.json"))
+        if now not in (binding.get("attempt_sha256"), binding.get(_NEXT)):
             yield "attempt.json is not the one that was signed with it"
         if binding.get("other_hash") not in others:
             yield "its head names a sealed line that the other log has lost"

@@ -157,7 +157,8 @@ class Head(Record):
     """Index of the last sealed line; -1 for an empty log."""
     hash: Sha256
     binding: dict[str, str]
-    """`attempt_sha256`, `other_hash` (the other chain's head hash), `manifests_sha256`."""
+    """`attempt_sha256`, `other_hash` (the other chain's head hash), `manifests_sha256`; while an
+    attempt is being ended also `next_attempt_sha256`, of `attempt.json` with its end."""
     public_key: str
     signature: str
 

@@ -208,8 +208,9 @@ def _by(attempt: Attempt) -> str:
 
 
 def _lasted(attempt: Attempt, lines: Sequence[ScoreLine]) -> float:
-    if attempt.end:
-        return max(0.0, (attempt.end - attempt.start).total_seconds())
+    if attempt.end:  # later than the budget allows only where the clock was paused
+        seconds = max(0.0, (attempt.end - attempt.start).total_seconds())
+        return seconds if attempt.time_budget_s is None else min(seconds, attempt.time_budget_s)
     return lines[-1].elapsed_s if lines else 0.0
 
 

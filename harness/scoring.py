@@ -11,7 +11,13 @@ from pathlib import Path
 from harness import keys, machine, origin, snapshot
 from harness.attempt import AttemptFolder
 from harness.environment import Environment
-from harness.errors import InvalidSolution, ScorerFailure, UsageError
+from harness.errors import (
+    HarnessError,
+    InvalidSolution,
+    ScorerFailure,
+    SnapshotRefused,
+    UsageError,
+)
 from harness.files import canonical_json, tree_sha256
 from harness.models import Agent, Attempt, HiddenLine, Human, Score, ScoreLine, Split
 from harness.normalise import pick
@@ -98,29 +104,100 @@ def new(
     return AttemptFolder.open(target)
 
 
-def score(folder: AttemptFolder, environment: Environment | None = None) -> ScoreLine:
+def score(
+    folder: AttemptFolder,
+    environment: Environment | None = None,
+    *,
+    at: datetime | None = None,
+    paused_s: float = 0.0,
+) -> ScoreLine:
     """Scores the workspace as it is now the classic way and logs the result.
 
     The workspace is copied whole first, and the copy is what runs.
 
+    Args:
+        folder: the attempt.
+        environment: where the scorer comes from; found by name when omitted.
+        at: since when the workspace is as it is; now when omitted.
+        paused_s: seconds since the start that do not count.
+
     Raises:
-        UsageError: there is no solution to score; nothing is logged.
+        UsageError: there is no solution to score, or the attempt has ended; nothing is logged.
         SnapshotRefused: the workspace cannot be copied whole; nothing is logged.
         ScorerFailure: our scorer failed; nothing is logged.
     """
     attempt = folder.attempt()
     _require_own(attempt)
     environment = environment or origin.find(attempt)
+    _require_running(folder)
     _require_solution(folder, environment)
     with folder.lock():
         folder.resolve()
-        began = datetime.now(UTC)
+        began = at or datetime.now(UTC)
         index = len(folder.scores())
         taken = snapshot.take(folder.workspace, folder, message=f"entry {index}")
         with materialised(folder, taken.commit) as tree:
             result = _scored(lambda: environment.classic(tree, folder.protected, attempt.profile))
         return folder.append_score(
-            scored_at=began, elapsed_s=elapsed(folder, began), commit=taken.commit, score=result
+            scored_at=began,
+            elapsed_s=elapsed(folder, began, paused_s),
+            commit=taken.commit,
+            score=result,
+        )
+
+
+def answer(
+    folder: AttemptFolder,
+    environment: Environment,
+    *,
+    at: datetime | None = None,
+    paused_s: float = 0.0,
+) -> ScoreLine:
+    """Scores as `score` does, and logs an invalid entry where that refuses: an agent has asked.
+
+    Where the workspace cannot be copied, the entry's snapshot is empty.
+
+    Raises:
+        UsageError: the attempt has ended.
+        LogForged: nothing can be added to its log.
+    """
+    _require_running(folder)
+    try:
+        return score(folder, environment, at=at, paused_s=paused_s)
+    except (UsageError, SnapshotRefused, ScorerFailure) as error:
+        return refuse(folder, error, at=at, paused_s=paused_s)
+
+
+def refuse(
+    folder: AttemptFolder,
+    reason: HarnessError,
+    *,
+    at: datetime | None = None,
+    paused_s: float = 0.0,
+) -> ScoreLine:
+    """Logs an invalid entry for a request that cannot be scored; see `answer`.
+
+    What went wrong on our side is for `details` alone.
+    """
+    told = reason.diagnostics()
+    if isinstance(reason, ScorerFailure):
+        told = "The scorer failed, which is no fault of yours. Ask again."
+    began = at or datetime.now(UTC)
+    with folder.lock(), tempfile.TemporaryDirectory(prefix="nothing-") as empty:
+        folder.resolve()
+        message = f"entry {len(folder.scores())}"
+        try:
+            taken = snapshot.take(folder.workspace, folder, message=message)
+        except SnapshotRefused:
+            taken = snapshot.take(Path(empty), folder, message=message)
+        score = Score(
+            value=None, message={"error": told}, details={"refused": reason.diagnostics()}
+        )
+        return folder.append_score(
+            scored_at=began,
+            elapsed_s=elapsed(folder, began, paused_s),
+            commit=taken.commit,
+            score=score,
         )
 
 
@@ -175,9 +252,9 @@ def materialised(folder: AttemptFolder, commit: str) -> Iterator[Path]:
         yield tree
 
 
-def elapsed(folder: AttemptFolder, now: datetime) -> float:
+def elapsed(folder: AttemptFolder, now: datetime, paused_s: float = 0.0) -> float:
     """Returns seconds since the attempt began, never less than the last line says, or 0."""
-    seconds = (now - folder.attempt().start).total_seconds()
+    seconds = (now - folder.attempt().start).total_seconds() - paused_s
     lines = (*folder.scores()[-1:], *folder.hidden()[-1:])
     return max([0.0, seconds, *(line.elapsed_s for line in lines)])
 
@@ -201,6 +278,15 @@ def _require_own(attempt: Attempt) -> None:
         raise UsageError(
             "The attempt was imported: its instance is not there, so nothing can be measured.",
             hint="Audit it as it is, or make an attempt with `harness new` and score it there.",
+        )
+
+
+def _require_running(folder: AttemptFolder) -> None:
+    end = folder.attempt().end
+    if end is not None:
+        raise UsageError(
+            f"{folder.root} ended at {end:%Y-%m-%d %H:%M:%S} UTC, so nothing is added to its log.",
+            hint="`harness hidden` still measures its entries; begin another with `harness new`.",
         )
 
 

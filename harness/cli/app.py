@@ -111,34 +111,22 @@ def new(
 @app.command()
 def score(directory: Folder, environment: Named = None, unsafe: Unsafe = False) -> None:
     """Score the workspace as it is now, log it, and print the agent's reply as JSON."""
-    from harness import sandbox, scoring
+    from harness import agent_view, sandbox, scoring
 
     folder, task = _opened(directory, environment)
     sandbox.allow_unsafe(unsafe)
     sandbox.require()
-    line = scoring.score(folder, task)
-    valid = line.score is not None
-    reply: dict[str, object] = {
-        "status": "scoringSucceeded" if valid else "invalidSubmission",
-        "message": line.message,
-        "score": line.score if task.facts.score_visible else None,
-    }
-    typer.echo(json.dumps(reply))
+    typer.echo(json.dumps(agent_view.reply(scoring.score(folder, task), task.facts)))
 
 
 @app.command()
 def log(directory: Folder, environment: Named = None) -> None:
     """Print the agent's view of its score log, one JSON object per line."""
+    from harness import agent_view
+
     folder, task = _opened(directory, environment)
-    visible = task.facts.score_visible
     for line in folder.scores():
-        view: dict[str, object] = {
-            "index": line.index,
-            "scored_at": line.scored_at.isoformat(),
-            "elapsed_s": line.elapsed_s,
-            "message": line.message,
-        }
-        typer.echo(json.dumps(view | ({"score": line.score} if visible else {})))
+        typer.echo(json.dumps(agent_view.row(line, task.facts)))
 
 
 @app.command()
@@ -197,6 +185,41 @@ def import_(
         for sentence in imported.missing if imported else ():
             say(sentence)
         typer.echo(bytes(folder.root))
+
+
+@app.command("run")
+def run_(
+    env: Annotated[str, typer.Argument(metavar="ENV", help="A name, or a path to a folder.")],
+    target: Annotated[Path, typer.Argument(metavar="DIR", help="The attempt folder to make.")],
+    agent: Annotated[
+        str,
+        typer.Option(
+            metavar="AGENT",
+            help="`command: LINE` (bash, in the sandbox), `llm: MODEL` (an OpenAI-compatible "
+            "endpoint at $OPENAI_BASE_URL, with $OPENAI_API_KEY), or `human`, `human: POOL`.",
+        ),
+    ],
+    budget: Annotated[
+        str | None, typer.Option(metavar="T", help="Time in all: 90s, 30m, 8h; else the profile's.")
+    ] = None,
+    profile: Annotated[str, typer.Option(help="tiny, cpu or full.")] = "cpu",
+    seed: Annotated[int, typer.Option(help="Fixes the visible instance only.")] = 0,
+    name: Annotated[str, typer.Option(help="Name of the agent, for the record.")] = "",
+    model: Annotated[str, typer.Option(help="Model behind a command, for the record.")] = "",
+    give: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="PATH",
+            help="A file or folder that the agent finds in /run/agent; may be repeated.",
+        ),
+    ] = None,
+    unsafe: Unsafe = False,
+) -> None:
+    """Run an attempt: an agent works in the sandbox, scores when it asks, until time is up."""
+    from harness.cli.run_command import Request, run
+
+    request = Request(env, target, agent, budget, profile, seed, name, model, give or [], unsafe)
+    raise SystemExit(run(request))
 
 
 @app.command()

@@ -4,12 +4,14 @@
 command sees an allow-listed file system (`root.py`), few system calls (`filter.py`), bounded
 resources (`limits.py`) and nothing that an earlier run left (`layer.py`); the clock is ours
 (`launch.py`). `Warm` does the same for many untimed Python programs, with packages loaded once;
-`Calls` times single calls of a function. Within `witnessed` runs are watched.
+`Calls` times single calls of a function; in `Live` an agent works for hours. Within `witnessed`
+runs are watched.
 """
 
 from harness.sandbox.calls import Answer, Calls
 from harness.sandbox.launch import Run, run
 from harness.sandbox.limits import Limits
+from harness.sandbox.live import Live
 from harness.sandbox.mode import allow_unsafe, describe, require
 from harness.sandbox.root import HOME
 from harness.sandbox.warm import Warm
@@ -20,6 +22,7 @@ __all__ = [
     "Answer",
     "Calls",
     "Limits",
+    "Live",
     "Report",
     "Run",
     "Warm",

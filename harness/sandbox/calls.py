@@ -32,7 +32,7 @@ from pydantic import JsonValue
 from harness.errors import SandboxUnavailable
 from harness.files import parse_line
 from harness.sandbox import layer as layers
-from harness.sandbox import mode
+from harness.sandbox import mode, processes
 from harness.sandbox.limits import EVERY_S, Limits, Watch
 from harness.sandbox.mode import Mode
 from harness.sandbox.plan import Plan
@@ -50,8 +50,6 @@ _CHUNK = 1 << 16
 _PIECE = 1 << 20
 _WORDS = 500
 """As many characters of an error are passed on."""
-_STOPPED, _DEAD = "T", ("Z", "X")
-"""States as `/proc` has them."""
 
 
 @dataclass(frozen=True)
@@ -287,7 +285,7 @@ class Calls:
         while time.monotonic() < deadline:
             self._still = self._look()
             clock = time.monotonic()
-            moving = {one.process for one in self._still.values() if one.state != _STOPPED}
+            moving = {one.process for one in self._still.values() if one.state != processes.STOPPED}
             if not moving and self._look() == self._still:
                 self._learn()
                 return clock if self._still else None
@@ -311,10 +309,10 @@ class Calls:
 
     def _learn(self) -> None:
         """Takes a handle on each stopped process: its number may be another's when it is needed."""
-        processes = {task.process for task in self._still.values()}
-        for process in self._handles.keys() - processes:
+        living = {task.process for task in self._still.values()}
+        for process in self._handles.keys() - living:
             os.close(self._handles.pop(process))
-        for process in processes - self._handles.keys():
+        for process in living - self._handles.keys():
             with suppress(ProcessLookupError):  # killed for its memory, for example
                 self._handles[process] = os.pidfd_open(process)
 
@@ -340,18 +338,15 @@ class Calls:
         What ends while it is looked at is there, too: it may have left a successor unseen.
         """
         found = (pair for process in self._processes() for pair in _threads(process))
-        return {thread: task for thread, task in found if task.state not in _DEAD}
+        return {thread: task for thread, task in found if task.state not in processes.DEAD}
 
     def _processes(self) -> list[int]:
         """Returns every process below the sandbox's init, parents first."""
-        found = [self._session.init]
-        for process in found:
-            found += _children(process)
-        return found[1:]
+        return processes.below(self._session.init)
 
     def _leaf(self) -> int:
         """Returns the server, which is the only process that no other one started from."""
-        return next(one for one in self._processes() if not _children(one))
+        return next(one for one in self._processes() if not processes.children(one))
 
 
 @contextmanager
@@ -403,14 +398,6 @@ def _parsed(message: bytes) -> dict[str, JsonValue] | None:
         return None
 
 
-def _children(process: int) -> list[int]:
-    found: list[int] = []
-    with suppress(OSError):
-        for thread in os.listdir(f"/proc/{process}/task"):
-            found += map(int, _text(f"/proc/{process}/task/{thread}/children").split())
-    return found
-
-
 def _threads(process: int) -> Iterator[tuple[int, _Task]]:
     try:
         threads = os.listdir(f"/proc/{process}/task")
@@ -418,13 +405,5 @@ def _threads(process: int) -> Iterator[tuple[int, _Task]]:
         threads = [str(process)]
     for thread in threads:
         folder = f"/proc/{process}/task/{thread}"
-        state = _text(f"{folder}/stat").rpartition(")")[2][1:2]
-        yield int(thread), _Task(process, state, _text(f"{folder}/schedstat"))
-
-
-def _text(path: str) -> str:
-    try:
-        with open(path, "rb", buffering=0) as file:
-            return file.read().decode("utf-8", "replace")
-    except OSError:
-        return ""  # it has ended
+        state = processes.text(f"{folder}/stat").rpartition(")")[2][1:2]
+        yield int(thread), _Task(process, state, processes.text(f"{folder}/schedstat"))

@@ -43,6 +43,11 @@ class Tail:
         if len(self._bytes) > 2 * self._keep + _CHUNK:
             del self._bytes[: -self._keep or None]
 
+    def since(self, seen: int) -> bytes:
+        """Returns what came after the first `seen` bytes, as far as it was kept."""
+        new = self.seen - seen
+        return bytes(self._bytes[-new:]) if new else b""
+
     def clear(self) -> None:
         """Begins anew."""
         self._bytes.clear()

@@ -13,7 +13,7 @@ import pytest
 
 from harness import sandbox
 from harness.errors import SandboxUnavailable
-from harness.sandbox import Answer, Calls, Limits, allow_unsafe, calls
+from harness.sandbox import Answer, Calls, Limits, allow_unsafe, calls, processes
 
 MIB = 1 << 20
 NO_PROCESS = (1 << 22) + 1
@@ -593,9 +593,9 @@ def test_a_server_that_never_says_that_it_is_ready(
 def test_a_kernel_that_does_not_count_is_refused(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = calls._text
+    text = processes.text
     monkeypatch.setattr(
-        calls, "_text", lambda path: "0 0 0\n" if path.endswith("schedstat") else text(path)
+        processes, "text", lambda path: "0 0 0\n" if path.endswith("schedstat") else text(path)
     )
     with pytest.raises(SandboxUnavailable, match="does not count"), start():
         raise AssertionError("it started")

@@ -5,6 +5,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from harness import chain, journal, keys
 from harness.attempt import AttemptFolder
-from harness.errors import LogForged
+from harness.errors import LogForged, UsageError
 from harness.journal import LogName
 from harness.models import HiddenLine, Line, Score, ScoreLine, Split
 from harness.verify import verify
@@ -24,6 +25,7 @@ CHILDREN.set_forkserver_preload(["__main__", "pytest", "harness.verify"])  # onc
 STEPS = {"os.rename", "os.remove", "os.mkdir", "os.chmod", "os.link", "os.truncate"}
 """Audit events before which a process is killed; opening to write and syncing come on top."""
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
+END = datetime(2026, 1, 2, tzinfo=UTC)
 CRASHED, NEXT = 0.75, 0.25
 """Scores of the append that is killed, and of the one that follows it."""
 Act = Callable[[AttemptFolder, float], object]
@@ -294,3 +296,44 @@ def test_half_a_line_after_a_noted_one_takes_nothing_along(original: Path, tmp_p
     assert folder.scores()[-1].score == CRASHED
     assert (folder.root / "scores.unsealed.jsonl").read_bytes() == b"{\n"
     logbook.assert_vouched_for(folder.root)
+
+
+# The end of an attempt
+
+
+def end(folder: AttemptFolder, _: float) -> None:
+    folder.finish(END)
+
+
+@pytest.mark.parametrize("torn", [False, True], ids=["killed", "torn"])
+def test_a_process_may_be_killed_while_it_ends_an_attempt(
+    original: Path, tmp_path: Path, torn: bool
+) -> None:
+    met = 0
+    for folder in deaths(original, tmp_path, end, torn=torn):
+        sealed = folder.scores(), folder.hidden()
+        found = verify(folder.root)
+        assert (found.status, found.problems, found.gaps, found.unsealed) == ("intact", (), (), ())
+        if folder.attempt().end is None:
+            folder.finish(END)
+        assert folder.attempt().end == END
+        hide(folder, NEXT)
+        assert (folder.scores(), folder.hidden()[:-1]) == sealed
+        logbook.assert_vouched_for(folder.root)
+        met += 1
+    assert met >= 5, "four heads and attempt.json"
+
+
+def test_an_end_is_signed(original: Path, tmp_path: Path) -> None:
+    folder = logbook.copy(original, tmp_path)
+    before = (folder.root / "attempt.json").read_bytes()
+    folder.finish(END)
+    logbook.assert_vouched_for(folder.root)
+    ended = (folder.root / "attempt.json").read_bytes()
+    for changed in (before, ended.replace(b"2026-01-02", b"2026-01-03")):
+        assert changed != ended
+        (folder.root / "attempt.json").write_bytes(changed)
+        assert verify(folder.root).status == "forged"
+    (folder.root / "attempt.json").write_bytes(ended)
+    with pytest.raises(UsageError, match="has ended"):
+        folder.finish(END)

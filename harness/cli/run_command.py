@@ -1,0 +1,89 @@
+"""`harness run`: words of the command line in, an attempt and one line of JSON out."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from harness import environment as environments
+from harness import sandbox
+from harness.cli.duration import seconds
+from harness.cli.refusal import lines
+from harness.errors import UsageError
+from harness.running import Worker
+from harness.running import run as run_attempt
+from harness.running.command import Command
+from harness.running.human import Person
+from harness.running.llm import Scaffold
+from harness.running.llm.endpoint import Endpoint
+from reports.plain import plain
+
+KINDS = "command: LINE, llm: MODEL, or human"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked for."""
+
+    env: str
+    target: Path
+    agent: str
+    budget: str | None
+    profile: str
+    seed: int
+    name: str
+    model: str
+    give: Sequence[Path]
+    unsafe: bool
+
+
+def run(request: Request) -> int:
+    """Runs an attempt; returns 0, or 2 where it ended through no doing of the agent."""
+    worker = worker_of(request.agent, request.name, request.model)
+    task = environments.find(request.env)
+    budget = None if request.budget is None else seconds(request.budget)
+    sandbox.allow_unsafe(request.unsafe)
+    sandbox.require()
+    ended = run_attempt(
+        task, request.target, worker, budget_s=budget, profile=request.profile,
+        seed=request.seed, given=request.give, say=_say,
+    )  # fmt: skip
+    told = {
+        "attempt": _shown(ended.folder.root),
+        "ended": ended.reason,
+        "elapsed_s": round(ended.elapsed_s, 1),
+        "entries": ended.entries,
+        "entry": ended.entry,
+        "score": ended.score if task.facts.score_visible else None,
+    }
+    typer.echo(json.dumps(told))
+    for line in lines(ended.failure) if ended.failure else ():
+        typer.secho(plain(line, 2_000), err=True, fg=typer.colors.RED)
+    return 2 if ended.failure else 0
+
+
+def worker_of(text: str, name: str = "", model: str = "") -> Worker:
+    """Returns the agent that a word stands for.
+
+    Raises:
+        UsageError: it stands for none, or its endpoint is not said.
+    """
+    kind, _, rest = text.partition(":")
+    kind, rest = kind.strip(), rest.strip()
+    if kind == "command" and rest:
+        return Command(rest, name, model)
+    if kind == "llm" and rest:
+        return Scaffold(rest, Endpoint.from_environment(rest), name)
+    if kind == "human":
+        return Person(rest, lambda line: typer.echo(plain(line, 1 << 20)))
+    raise UsageError(f"{text!r} is no agent.", hint=f"Write one of: {KINDS}.")
+
+
+def _say(text: str) -> None:
+    typer.secho(f"· {plain(text)}", err=True, dim=True)
+
+
+def _shown(path: Path) -> str:
+    return str(path).encode("utf-8", "backslashreplace").decode()

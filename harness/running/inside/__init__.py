@@ -1,0 +1,1 @@
+"""Programs that lie inside the sandbox of an agent at work."""
