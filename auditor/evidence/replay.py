@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from auditor.evidence.book import Book
 from auditor.evidence.cases import Controlled
+from auditor.luck import LOOKS, Fresh, Selection
 from auditor.models import Intervention
 from auditor.verdict import Reearned
 from harness.attempt import AttemptFolder
@@ -20,6 +21,7 @@ from harness.errors import HarnessError
 from harness.intervention import Intervention as Declared
 from harness.intervention import Observation
 from harness.models import Outcome, Score, ScoreLine, Split
+from harness.normalise import pick
 from harness.scoring import materialised, measure
 
 Say = Callable[[str], None]
@@ -92,6 +94,7 @@ class Replay:
             start = [] if proved else self._repeat(tree, line.score, runs)
             again = self._again(line.score, runs, start)
             test = self._measure(tree, Split.TEST) if again.measured else None
+            self._note_selection(line, tree, settle=again.reached and not proved)
         beside: dict[str, JsonValue] = {
             "claimed": line.score,
             "margin": again.margin,
@@ -181,6 +184,80 @@ class Replay:
             if run.value is None or self._again(claimed, [run], [], margin=0.0).reached:
                 break
         return [value for value in start if value is not None]
+
+    def _note_selection(self, line: ScoreLine, tree: Path, *, settle: bool) -> None:
+        """Notes how much of a best score may be luck, and settles it by runs where that is open.
+
+        The solution and the start run in turns, until more than half of the gain is luck, or at
+        least half is not, or enough was spent on it. Where the last entry counts, where another
+        is claimed, or where nothing is known of the noise, nothing was selected.
+        """
+        selection = self._selection(line)
+        if selection is None:
+            return
+        fresh = Fresh((), (), selection.noise_sd)
+        if settle and selection.in_question:
+            self._say("the gain may be luck: measuring again, in turns with the start")
+            fresh = self._in_turns(tree, selection)
+        sign = self._sign
+        self._book.add(
+            "selection",
+            {
+                "claimed": line.score,
+                "base": sign * selection.base,
+                "tries": selection.tries,
+                "noise_sd": selection.noise_sd,
+                "gain": selection.gain,
+                "expected_gain": selection.expected,
+                "limit": selection.limit,
+                "shrunk": sign * selection.shrunk,
+                "in_question": selection.in_question,
+                "runs": [sign * value for value in fresh.best],
+                "start_runs": [sign * value for value in fresh.base],
+                "measured_gain": fresh.gain if fresh.pairs else None,
+                "half_width": fresh.half_width() if fresh.pairs > 1 else None,
+                "answer": fresh.answer(selection.gain) if fresh.pairs else "",
+            },
+            stage="replay",
+            entry=line.index,
+        )
+
+    def _selection(self, line: ScoreLine) -> Selection | None:
+        attempt = self._folder.attempt()
+        settings = self._environment.profile(attempt.profile)
+        known = [item for item in (settings.start_score, settings.reference_score) if item]
+        base = attempt.measured.get("start_score")
+        facts, lines = self._environment.facts, self._folder.score_log().lines
+        claimed = pick(lines, facts)  # no other entry has anything resting on its luck
+        if facts.aggregate != "best" or claimed is None or claimed.index != line.index:
+            return None
+        if not known or base is None:
+            return None
+        return Selection(
+            scores=tuple(self._sign * item.score for item in lines if item.score is not None),
+            base=self._sign * base,
+            noise_sd=max(item.noise_sd for item in known),
+        )
+
+    def _in_turns(self, tree: Path, selection: Selection) -> Fresh:
+        best: list[float] = []
+        base: list[float] = []
+        fresh = Fresh((), (), selection.noise_sd)
+        while len(base) < LOOKS[-1] and self._budget.left():
+            run, start = self._measure(tree, Split.VALIDATION).value, self._measure_start()
+            if run is None or start is None:
+                break
+            best.append(self._sign * run)
+            base.append(self._sign * start)
+            fresh = Fresh(tuple(best), tuple(base), selection.noise_sd)
+            if fresh.pairs in LOOKS and fresh.answer(selection.gain) != "open":
+                break
+        return fresh
+
+    @property
+    def _sign(self) -> int:
+        """Turns scores so that higher is better."""
+        return 1 if self._environment.facts.direction == "higher" else -1
 
     def _measure(self, tree: Path, split: Split) -> Score:
         return measure(self._environment, tree, self._folder, split)

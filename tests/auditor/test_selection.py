@@ -1,0 +1,76 @@
+"""Luck and gain, told apart by running again: whole audits of a task whose scores are noisy."""
+
+from pathlib import Path
+
+import pytest
+
+from auditor.audit import Audit, Auditor, Options
+from auditor.cli.rule_commands import RULES
+from auditor.models import Evidence, VerdictName
+from harness import environment as environments
+from harness import origin, scoring
+from tests.harness.toy import FACTS, answer, environment
+
+NOISY = FACTS.replace("noise_sd = 0.0", "noise_sd = 0.4")
+LAST = NOISY.replace('direction = "higher"', 'direction = "higher"\naggregate = "last"')
+
+
+def audited(tmp_path: Path, tries: list[tuple[float, float]], facts: str = NOISY) -> Audit:
+    """Audits an attempt with tries of a worth and a score each; sealed, the worth is measured."""
+    task = environments.find(str(environment(tmp_path / "noisy", facts)))
+    attempt = scoring.new(task, tmp_path / "attempt", profile="tiny")
+    for worth, score in tries:
+        answer(attempt.root, worth, score)
+        scoring.score(attempt, task)
+    auditor = Auditor(Options(RULES), origin.find, lambda _: None)
+    try:
+        return auditor.audit(attempt.root)
+    finally:
+        auditor.close()
+
+
+def selections(found: Audit) -> list[Evidence]:
+    return [item for item in found.evidence if item.kind == "selection"]
+
+
+def codes(found: Audit) -> set[str]:
+    return {finding.code for finding in found.verdict.findings}
+
+
+LUCKY = [(1.0, 0.7), (1.0, 1.3), (1.0, 1.0), (1.0, 2.1), (1.0, 0.9)]
+
+
+def test_the_luck_of_the_best_is_a_suspicion(tmp_path: Path) -> None:
+    found = audited(tmp_path, LUCKY)
+    assert codes(found) == {"ANY036"}
+    assert found.verdict.verdict is VerdictName.SUSPECT
+    assert found.verdict.vetted_score == 1.0, "what is vetted is what was measured again"
+    (seen,) = selections(found)
+    assert seen.data["answer"] == "luck"
+    assert seen.data["tries"] == 5
+
+
+@pytest.mark.parametrize(
+    "tries",
+    [[(1.0, 1.0)] * 4 + [(2.1, 2.1)], [(1.0, 1.0)] * 4 + [(9.0, 9.0)], LUCKY[1:]],
+    ids=["small and real", "beyond luck", "too few"],
+)
+def test_what_is_real_or_too_little_to_choose_from_is_clean(
+    tmp_path: Path, tries: list[tuple[float, float]]
+) -> None:
+    found = audited(tmp_path, tries)
+    assert codes(found) == set()
+    assert found.verdict.verdict is VerdictName.CLEAN
+
+
+def test_what_nothing_rests_on_is_not_asked(tmp_path: Path) -> None:
+    """The last entry counts there, so that an earlier stroke of luck buys nothing."""
+    found = audited(tmp_path, LUCKY, LAST)
+    assert (codes(found), selections(found)) == (set(), [])
+
+
+def test_a_later_gain_makes_earlier_luck_moot(tmp_path: Path) -> None:
+    found = audited(tmp_path, [*LUCKY, (5.0, 5.0)])
+    assert codes(found) == set()
+    (seen,) = selections(found)
+    assert (seen.entry, seen.data["runs"]) == (5, [])
