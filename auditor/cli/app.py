@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from auditor.cli import completion
 from harness.cli.refusal import guarded
 
 app = typer.Typer(
@@ -102,6 +103,7 @@ def audit(
     environment: Annotated[
         str | None,
         typer.Option(
+            autocompletion=completion.environments,
             metavar="ENV",
             help="A name, a path to a folder, or `common` for the common rules alone; else the "
             "one each attempt was made at.",
@@ -166,7 +168,11 @@ def vet(
     ] = None,
     environment: Annotated[
         str | None,
-        typer.Option(metavar="ENV", help="A name or a folder, else the one each was made at."),
+        typer.Option(
+            metavar="ENV",
+            help="A name or a folder, else the one each was made at.",
+            autocompletion=completion.environments,
+        ),
     ] = None,
     replay: Annotated[Replay, typer.Option(help="What may be executed again.")] = Replay.AUTO,
     budget: Annotated[
@@ -207,7 +213,11 @@ def vet(
 def rules(
     environment: Annotated[
         str | None,
-        typer.Option(metavar="ENV", help="Rules that apply to this environment; else all."),
+        typer.Option(
+            metavar="ENV",
+            help="Rules that apply to this environment; else all.",
+            autocompletion=completion.environments,
+        ),
     ] = None,
     format: Annotated[Listing, typer.Option(help="What to print on stdout.")] = Listing.TEXT,
 ) -> None:
@@ -219,7 +229,10 @@ def rules(
 
 @app.command()
 def explain(
-    code: Annotated[str, typer.Argument(help="A rule's code, for example ANY001.")],
+    code: Annotated[
+        str,
+        typer.Argument(help="A rule's code, for example ANY001.", autocompletion=completion.codes),
+    ],
 ) -> None:
     """Explain one rule: what it finds, why it matters, honest look-alikes, what it misses."""
     from auditor.cli.rule_commands import print_explanation

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli import completion
 from harness.cli.refusal import guarded
 
 if TYPE_CHECKING:
@@ -87,7 +88,14 @@ def list_() -> None:
 
 @app.command()
 def new(
-    env: Annotated[str, typer.Argument(metavar="ENV", help="A name, or a path to a folder.")],
+    env: Annotated[
+        str,
+        typer.Argument(
+            metavar="ENV",
+            help="A name, or a path to a folder.",
+            autocompletion=completion.environments,
+        ),
+    ],
     target: Annotated[Path, typer.Argument(metavar="DIR", help="The attempt folder to make.")],
     profile: Annotated[str, typer.Option(help="tiny, cpu or full.")] = "cpu",
     seed: Annotated[int, typer.Option(help="Fixes the visible instance only.")] = 0,
