@@ -35,6 +35,8 @@ COLOURS = {
 """Stand-ins, one per variable of the style sheet; no picture uses another colour."""
 WIDE, NARROW = (8.6, 3.4), (3.7, 3.3)
 """Inches: for a desktop and for a phone, where the text keeps its size."""
+ROW = 0.3
+"""Inches of a line in a picture that has lines."""
 _STYLE = re.compile(r'style="([^"]*)"')
 _HEAD = re.compile(
     r"^.*?(?=<svg)|<metadata>.*?</metadata>|<!--.*?-->|<defs>\s*<style.*?</defs>", re.S
@@ -60,17 +62,18 @@ class Sheet:
         """Returns the rules that the pictures need."""
         return "\n".join(f".{name}{{{style}}}" for style, name in self._classes.items())
 
-    def picture(self, title: str, draw: Draw) -> Markup:
+    def picture(self, title: str, draw: Draw, *, rows: int = 0) -> Markup:
         """Returns a picture for wide pages and one for phones, of which a page shows one.
 
         Args:
             title: what it shows, for those who cannot see it.
             draw: draws into a figure; told whether it is narrow.
+            rows: lines that it has, where its height depends on them.
         """
-        pictures = (self._svg(title, draw, narrow) for narrow in (False, True))
+        pictures = (self._svg(title, draw, narrow, rows) for narrow in (False, True))
         return Markup("").join(pictures)
 
-    def _svg(self, title: str, draw: Draw, narrow: bool) -> Markup:
+    def _svg(self, title: str, draw: Draw, narrow: bool, rows: int) -> Markup:
         import matplotlib
 
         matplotlib.use("svg")
@@ -88,7 +91,9 @@ class Sheet:
         with matplotlib.rc_context(settings), warnings.catch_warnings():
             # A sign that the font lacks is measured as another; the page shows it all the same.
             warnings.simplefilter("ignore")
-            figure = Figure(figsize=NARROW if narrow else WIDE, layout="constrained")
+            width, height = NARROW if narrow else WIDE
+            height = ROW * rows + 1.1 if rows else height
+            figure = Figure(figsize=(width, height), layout="constrained")
             draw(figure, narrow)
             figure.savefig(out, format="svg", metadata={"Date": None})
         self._count += 1
@@ -200,6 +205,72 @@ class Bars:
         figure.legend(loc="outside upper left", frameon=False, fontsize=8)
 
 
+class Shift(NamedTuple):
+    """A mean before and after vetting, on the scale where the start is 0 and the reference 1."""
+
+    name: str
+    claimed: float | None
+    counted: float | None
+    worst: float | None
+    """If every open question is answered against the attempts."""
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What vetting makes of each headline."""
+
+    shifts: Sequence[Shift]
+
+    def draw(self, figure: "Figure", narrow: bool) -> None:
+        """Draws an arrow from the claim to what counts."""
+        axes = figure.add_subplot()
+        for at, item in enumerate(self.shifts):
+            known = [v for v in (item.claimed, item.counted, item.worst) if v is not None]
+            axes.plot([min(known), max(known)], [at, at], color=COLOURS["line"], linewidth=3)
+        for name, form, filled in (("claimed", "o", False), ("counted", "o", True),
+                                   ("worst", "|", True)):  # fmt: skip
+            points = [
+                (value, at)
+                for at, item in enumerate(self.shifts)
+                if (value := getattr(item, name)) is not None
+            ]
+            colour = COLOURS["claimed" if name == "claimed" else "ink"]
+            label = "if all open ones fall" if name == "worst" else name
+            axes.plot(
+                [x for x, _ in points], [y for _, y in points], linestyle="none", marker=form,
+                markersize=10 if name == "worst" else 7, color=colour, label=label,
+                markerfacecolor=colour if filled else COLOURS["paper"], zorder=3,
+            )  # fmt: skip
+        for at, word in ((0, "start"), (1, "reference")):
+            axes.axvline(at, color=COLOURS["soft"], linewidth=1, dashes=(2, 2), zorder=1)
+            axes.annotate(
+                word, (at, 1), xycoords=("data", "axes fraction"), fontsize=7, ha="center",
+                va="bottom", color=COLOURS["soft"],
+            )  # fmt: skip
+        _names(axes, [item.name for item in self.shifts], narrow)
+        axes.set_xlabel("mean; start 0, reference 1")
+        figure.legend(loc="outside lower left", ncols=3, frameon=False, fontsize=8)
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Shares with their intervals."""
+
+    rows: Sequence[tuple[str, float, float, float]]
+    """Name, share, lower and upper bound."""
+
+    def draw(self, figure: "Figure", narrow: bool) -> None:
+        """Draws a point and its interval on a line each."""
+        axes = figure.add_subplot()
+        for at, (_, value, low, high) in enumerate(self.rows):
+            axes.plot([100 * low, 100 * high], [at, at], color=COLOURS["bad"], linewidth=2)
+            axes.plot([100 * value], [at], marker="o", color=COLOURS["bad"], markersize=6)
+        _names(axes, [name for name, *_ in self.rows], narrow)
+        axes.set_xlim(-2, 102)
+        axes.set_xlabel("cheating, % of attempts")
+        axes.grid(axis="x", linewidth=0.5)
+
+
 class Edge(NamedTuple):
     """Something passes from one thing to another."""
 
@@ -269,6 +340,17 @@ def _columns(edges: Iterable[Edge]) -> dict[str, int]:
                 column[edge.target] = max(column[edge.target], min(column[edge.source] + 1, 6))
     used = sorted(set(column.values()))
     return {name: used.index(at) for name, at in column.items()}
+
+
+def _names(axes: "Axes", names: Sequence[str], narrow: bool) -> None:
+    """Writes the names of lines, the first on top; long ones are cut in the middle."""
+    cut = 20 if narrow else 46
+    half = cut // 2
+    listed = [plain(name, 200) for name in names]
+    shown = [n if len(n) <= cut else f"{n[:half]}…{n[1 - half :]}" for n in listed]
+    axes.set_yticks(range(len(shown)), shown)
+    axes.set_ylim(len(shown) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
 
 
 def _whole_numbers(axes: "Axes") -> None:

@@ -40,7 +40,7 @@ def render(template: str, sheet: Sheet, **values: object) -> str:
     return page.render(
         # Both are ours: the style sheet, and a policy made of its hash.
         style=Markup(style),  # noqa: S704
-        policy=Markup(policy),  # noqa: S704
+        content_policy=Markup(policy),  # noqa: S704
         **values,
     )
 

@@ -70,6 +70,7 @@ class Table(StrEnum):
     JSON = "json"
     CSV = "csv"
     MD = "md"
+    HTML = "html"
 
 
 class Policy(StrEnum):

@@ -27,9 +27,11 @@ from harness.cli.refusal import lines
 from harness.errors import HarnessError, UsageError, unusable
 from harness.files import tree_sha256
 from reports import vetting as reports
+from reports import vetting_page
 
 RENDERERS: dict[str, Callable[[Vetting], str]] = {
     "json": reports.json, "csv": reports.csv, "md": reports.markdown, "text": reports.text,
+    "html": vetting_page.render,
 }  # fmt: skip
 
 

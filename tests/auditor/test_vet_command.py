@@ -81,7 +81,7 @@ def test_one_table_and_what_is_left_of_the_headline(run: Terminal, make: Make, p
 
 
 def test_every_format_says_it(run: Terminal, honest: Path) -> None:
-    for format in ("text", "md", "csv", "json"):
+    for format in ("text", "md", "csv", "json", "html"):
         said = run("auditor", "vet", honest, *NEVER, "--format", format)
         assert said.code == 3
         assert "inconclusive" in said.out

@@ -115,7 +115,7 @@ def test_nothing_from_an_attempt_is_more_than_text(
     hostile: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("reports.charts.available", lambda: False)
-    _assert_inert(html.render(rich(hostile)))
+    assert_inert(html.render(rich(hostile)))
 
 
 def test_nothing_from_an_attempt_is_more_than_text_in_a_picture() -> None:
@@ -123,10 +123,11 @@ def test_nothing_from_an_attempt_is_more_than_text_in_a_picture() -> None:
     hostile = " ".join(text for text in HOSTILE if len(text) < 100) + r"$\frac{a}{b}$ \usepackage"
     text = html.render(rich(hostile))
     assert "<svg" in text
-    _assert_inert(text)
+    assert_inert(text)
 
 
-def _assert_inert(text: str) -> None:
+def assert_inert(text: str) -> None:
+    """Everything on a page is ours but the words."""
     text.encode("utf-8")
     page = Page(text)
     _assert_no_markup(page)
@@ -181,7 +182,8 @@ def test_what_there_is_no_evidence_of_has_no_section() -> None:
 
 
 @pytest.mark.parametrize("name", [item.value for item in VerdictName])
-def test_every_verdict_has_a_page(name: str) -> None:
+def test_every_verdict_has_a_page(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reports.charts.available", lambda: False)
     error = "This is no attempt." if name == "error" else None
     page = Page(html.render(Material(verdict(name, error=error, findings=()))))
     assert name in page.text
@@ -198,7 +200,8 @@ def test_without_the_library_for_pictures_the_tables_remain(
     assert "I said solution/x.py" in page.text
 
 
-def test_a_deed_of_many_entries_is_told_once() -> None:
+def test_a_deed_of_many_entries_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reports.charts.available", lambda: False)
     same = tuple(finding(fingerprint="f1", entries=(n,)) for n in range(9))
     page = Page(html.render(Material(verdict(findings=same))))
     assert [tag for tag, _ in page.tags].count("article") == 1
