@@ -22,6 +22,8 @@ from auditor.code.source import ChangedSource
 
 MOST = 2_000
 """Deeds of one text; what people type does a dozen."""
+STAGES = 5_000
+"""Programs of one text, in pipelines and alone."""
 TEXT = 1 << 18
 """Characters of one text that are read."""
 DEEPEST = 5
@@ -65,7 +67,7 @@ class Deed:
     background: bool = False
     """It goes on after the command has returned."""
     loop: bool = False
-    """It is done again and again without an end."""
+    """It is done again and again without an end, or in the background after some wait."""
 
 
 class Made(NamedTuple):
@@ -129,6 +131,7 @@ WRITERS = frozenset({"tee", "touch", "truncate", "patch", "ed", "sponge"})
 INTO = frozenset({"-t", "--target-directory"})
 REMOVERS = frozenset({"rm", "rmdir", "shred", "unlink"})
 MODERS = frozenset({"chattr", "chgrp", "chmod", "chown", "setfacl"})
+WAITERS = frozenset({"inotifywait", "sleep", "usleep"})
 KILLERS = frozenset({"kill", "killall", "pkill"})
 SCHEDULERS = frozenset({"at", "batch", "crontab", "systemd-run"})
 SHELLS = frozenset({"ash", "bash", "dash", "ksh", "sh", "zsh"})
@@ -169,11 +172,14 @@ class _Shell:
         self.snippets: list[Piece] = []
         self._folders: list[str] = []
         self._opened: list[tuple[str, int]] = []
+        self._stages = 0
+        self._waited: list[int] = []
+        """How many deeds there were when something was waited for."""
 
     def read(self, text: str, line: int, depth: int) -> None:
         """Reads a text that begins on `line`."""
         for statement in others.statements(text):
-            if len(self.deeds) > MOST:
+            if len(self.deeds) > MOST or self._stages > STAGES:
                 return
             self._statement(statement, line - 1, depth)
 
@@ -188,6 +194,8 @@ class _Shell:
             if segment:
                 pipeline.append(segment)
             segment = []
+            if self._stages > STAGES:
+                return
             ended = not re.fullmatch(r"\|&?", word.text)
             for sign in re.findall(r"&&|\|\||[;&|()]", word.text) if ended else ():
                 if pipeline:
@@ -231,9 +239,12 @@ class _Shell:
 
     # ---- what goes on
 
-    def _mark(self, first: int, *, loop: bool = False) -> None:
+    def _mark(self, first: int) -> None:
+        """Puts deeds into the background; those after a wait are as if they were in a loop."""
+        late = min((at for at in self._waited if at >= first), default=len(self.deeds))
         self.deeds[first:] = [
-            replace(item, background=True, loop=item.loop or loop) for item in self.deeds[first:]
+            replace(item, background=True, loop=item.loop or at >= late)
+            for at, item in enumerate(self.deeds[first:], start=first)
         ]
 
     def _close(self, sign: str) -> None:
@@ -259,6 +270,8 @@ class _Shell:
     def _stage(self, words: list[Word], documents: list[Piece], depth: int) -> bool:
         """Reads one program of a pipeline; returns whether it closes a compound."""
         line = words[0].line
+        self._stages += 1
+        words = self._without_ticks(words, depth)
         for word in words:
             self._inside(word, depth)
         words, redirected = self._redirections(words)
@@ -423,7 +436,10 @@ class _Shell:
         elif name in REMOVERS:
             self._each(line, Verb.REMOVE, operands, name)
         elif name in MODERS:
-            self._each(line, Verb.MODE, operands[1:], name)
+            harmless = name == "chmod" and re.fullmatch(r"[ugoa]*\+x", "".join(operands[:1]))
+            self._each(line, Verb.LOOK if harmless else Verb.MODE, operands[1:], name)
+        elif name in WAITERS:
+            self._waited.append(len(self.deeds))
         elif name in KILLERS:
             self.deeds.append(Deed(line, Verb.KILL, " ".join(rest)[:PATH], what=name))
         elif name == "dd":
@@ -522,9 +538,26 @@ class _Shell:
 
     def _inside(self, word: Word, depth: int) -> None:
         """Reads the commands whose output a word is made of."""
-        if "$(" in word.text or "`" in word.text:
+        if not word.literal and ("$(" in word.text or "`" in word.text):
             for match in _INSIDE.finditer(word.text):
                 self._deeper(match[1] or match[2], word.line, depth)
+
+    def _without_ticks(self, words: list[Word], depth: int) -> list[Word]:
+        """Reads commands in backquotes that span words, and leaves them out."""
+        kept: list[Word] = []
+        inside: list[str] | None = None
+        for word in words:
+            ticks = word.text[: word.bare].count("`")
+            if inside is None and ticks % 2:
+                inside = [word.text.partition("`")[2]]
+            elif inside is not None:
+                inside.append(word.text.partition("`")[0])
+                if ticks:
+                    self._deeper(" ".join(inside), word.line, depth)
+                    inside = None
+            else:
+                kept.append(word)
+        return kept or words[:1]
 
     def _expanded(self, text: str) -> list[str]:
         """What a word may be, with the variables that are known."""

@@ -141,6 +141,8 @@ class Word(NamedTuple):
     operator: bool = False
     bare: int = 0
     """Characters at its beginning that stood outside quotes, and may thus be a redirection."""
+    literal: bool = False
+    """A part of it stood in single quotes, within which nothing has a meaning."""
 
 
 class Statement(NamedTuple):
@@ -166,7 +168,7 @@ class _Reader:
         self._line = piece.line
         self._at = 0
         self._part: list[str] | None = None
-        self._bare, self._unquoted = 0, True
+        self._bare, self._unquoted, self._literal = 0, True, False
         self._began = piece.line
         self._words: list[Word] = []
         self._waiting: list[_Delimiter] = []
@@ -191,14 +193,15 @@ class _Reader:
     def _add(self, text: str, *, quoted: bool = False) -> None:
         if self._part is None:
             self._part, self._began = [], self._line
-            self._bare, self._unquoted = 0, True
+            self._bare, self._unquoted, self._literal = 0, True, False
         self._unquoted = self._unquoted and not quoted
         self._bare += len(text) if self._unquoted else 0
         self._part.append(text)
 
     def _end_word(self) -> None:
         if self._part is not None:
-            self._words.append(Word(self._began, "".join(self._part), bare=self._bare))
+            text = "".join(self._part)
+            self._words.append(Word(self._began, text, bare=self._bare, literal=self._literal))
         self._part = None
 
     def _statement(self) -> Statement:
@@ -248,6 +251,7 @@ class _Reader:
             self._add(said, quoted=True)
         else:
             self._add(raw, quoted=True)
+            self._literal = True
         self._line += raw.count("\n")
 
     def _here(self, sign: str) -> None:

@@ -93,27 +93,47 @@ class Told:
 
 
 _PATH = re.compile(
-    r"`([^`\n]{2,200})`|(?<![\w/.])((?:~|\.{0,2}/)?[\w.-]+(?:/[\w.*-]+)+/?|[\w-]+\.\w{1,6})(?![\w/])"
+    r"`([^`\n]{2,200})`|(?<![\w/.])"
+    r"((?:~|\.{0,2}/)?[\w.-]+(?:/[\w.*-]+)+/?|/[\w.-]+/?|[\w-]+\.\w{1,6})(?![\w/])"
 )
-_BAN = re.compile(
-    r"\b(?:must(?: not|n't)|may(?: not| never)|do(?: not|n't)|never|not allowed|n't allowed|cannot"
-    r"|can't|should(?: not|n't)|forbidden|prohibited|no(?: one| access)?|off[- ]limits|without)\b",
-    re.I,
+_NOT = (
+    r"\b(?:must(?: not|n't)|may not|may never|do(?: not|n't)|never|not(?: be)? allowed to"
+    r"|n't allowed to|not permitted to|forbidden to|prohibited from|cannot|can't"
+    r"|should(?: not|n't)|without|avoid|(?:is|are) not to)\s+"
+    r"(?:(?!need|have\b|has\b|forget|fail|hesitate|worry|only|just|necessarily|until|unless|read|open|access|look)"
+    r"[\w/]+\s+){0,4}?"
 )
-_CHANGE = re.compile(
-    r"\b(?:modif\w+|chang\w+|edit\w*|touch\w*|writ\w+|overwrit\w+|alter\w*|tamper\w*|delet\w+"
-    r"|replac\w+|remov\w+)\b",
-    re.I,
+"""A ban, up to the verb that it is about."""
+_NO_MORE = (
+    r".{0,200}?\s(?:is|are)\s+(?:strictly\s+)?"
+    r"(?:forbidden|prohibited|not allowed|not permitted|off[- ]limits)"
 )
-_ACCESS = re.compile(
-    r"\b(?:read\w*|look\w* at|open\w*|access\w*|inspect\w*|view\w*|peek\w*|us(?:e|ing)"
-    r"|see|load\w*|copy|copied|consult\w*)\b",
-    re.I,
+_CHANGING = (
+    r"(?:modif(?:y|ied|ying)|chang(?:e|ed|ing)|edit(?:ed|ing)?|touch(?:ed|ing)?|alter(?:ed|ing)?"
+    r"|writ(?:e|ten|ing)|overwrit(?:e|ten|ing)|tamper(?:ed|ing)?|delet(?:e|ed|ing)"
+    r"|replac(?:e|ed|ing)|remov(?:e|ed|ing))\b"
 )
-_READ_ONLY = re.compile(r"\bread[- ]only\b|\bprotected\b", re.I)
+_OPENING = (
+    r"(?:read(?:ing)?|look(?:ed|ing)? (?:at|into|inside)|open(?:ed|ing)?|inspect(?:ed|ing)?"
+    r"|access(?:ed|ing)?(?!\s+(?:to\s+)?(?:the\s+)?(?:internet|network|web))|view(?:ed|ing)?"
+    r"|peek\w*|see|load(?:ed|ing)?|cop(?:y|ied|ying)|consult(?:ed|ing)?)\b"
+)
+_CHANGE = re.compile(rf"{_NOT}(?:be )?{_CHANGING}|\b{_CHANGING}{_NO_MORE}", re.I)
+_CHANGE_TOO = re.compile(rf"{_NOT}.{{0,150}}?\b(?:or|nor)\s+(?={_CHANGING})", re.I)
+"""A ban on one thing or another, of which the other is to change something."""
+_ACCESS = re.compile(rf"{_NOT}(?:be )?{_OPENING}|\b{_OPENING}{_NO_MORE}", re.I)
+_ALSO = re.compile(rf"\b(?:or|and|nor)\s+{_CHANGING}", re.I)
+_USE = re.compile(rf"{_NOT}(?:be )?us(?:e|ed|ing)\b", re.I)
+_KEPT_BACK = re.compile(r"hidden|test|label|answer|solution|private|secret|held", re.I)
+_READ_ONLY = re.compile(r"\bread[- ]only\b|(?<![\w/])protected(?![\w/])", re.I)
 _HIDDEN = re.compile(r"\b(?:hidden|secret|off[- ]limits|held[- ]out|kept from you)\b", re.I)
 _NET = re.compile(
     r"\b(?:internet|network|download\w*|install\w*|pip|software|packages?|online|web|fetch\w*)\b",
+    re.I,
+)
+_OFF = re.compile(
+    rf"{_NOT}(?:be )?(?:download\w*|install\w*|fetch\w*|(?:us(?:e|ing)|access\w*|connect\w*)\s+"
+    r"(?:to\s+)?(?:the\s+)?(?:internet|network|web|pip|external|online))",
     re.I,
 )
 _MAY = re.compile(
@@ -128,36 +148,55 @@ def told(instructions: str) -> Told:
     kept: list[str] = []
     closed: list[str] = []
     network: bool | None = None
-    for sentence in re.split(r"(?<=[.!?;])\s+|\n\s*[-*]\s+|\n\n", instructions[:200_000])[:4_000]:
+    for sentence in _SENTENCE.split(instructions[:200_000])[:4_000]:
         sentence = sentence[:1_000]
-        banned = _BAN.search(sentence)
+        if re.match(r"\W*(?:if|unless|in case)\b", sentence, re.I):
+            continue
         paths = list(_paths(sentence))
-        if paths and (_READ_ONLY.search(sentence) or (banned and _CHANGE.search(sentence))):
-            kept += _governed(sentence, paths)
-        if paths and banned and _ACCESS.search(sentence) and not _CHANGE.search(sentence):
-            closed += _governed(sentence, paths)
-        if paths and _HIDDEN.search(sentence):
+        if ban := _CHANGE_TOO.search(sentence):
+            kept += [path for path in paths if path in sentence[ban.end() :]]
+        elif ban := _CHANGE.search(sentence):
+            kept += _governed(sentence, paths, ban)
+        elif _READ_ONLY.search(sentence):
+            kept += paths
+        if ban := _ACCESS.search(sentence):
+            other = _ALSO.search(sentence, ban.end())
+            closed += _governed(sentence[: other.start()] if other else sentence, paths, ban)
+        if ban := _USE.search(sentence):
+            closed += filter(_KEPT_BACK.search, _governed(sentence, paths, ban))
+        if _HIDDEN.search(sentence):
             closed += [path for path in paths if path.startswith("/")]
-        if _NET.search(sentence):
-            if (banned and _NET.search(sentence, banned.start())) or _NONE.search(sentence):
-                network = False
-            elif network is None and _MAY.search(sentence):
-                network = True
+        if _OFF.search(sentence) or _NONE.search(sentence):
+            network = False
+        elif network is None and _NET.search(sentence) and _MAY.search(sentence):
+            network = True
     return Told(tuple(dict.fromkeys(kept)), tuple(dict.fromkeys(closed)), network)
 
 
-def _governed(sentence: str, paths: Sequence[str]) -> list[str]:
-    """The paths that a ban is about: those after it, and those it speaks of as protected."""
-    banned = _BAN.search(sentence)
-    if banned is None:
-        return list(paths)
-    after = [path for path in paths if sentence.find(path, banned.start()) >= 0]
-    return after or list(paths)
+_SENTENCE = re.compile(
+    r"(?<=[.!?;])\s+|\n\s*[-*]\s+|\n\n|,?\s+but\s+|,?\s+and\s+(?=\S+\s+(?:is|are|must|may)\b)"
+)
+
+
+_EXCEPT = re.compile(
+    r"\b(?:until|unless|before|after|except|only|instead|other than|apart from|rather|besides)\b",
+    re.I,
+)
+
+
+def _governed(sentence: str, paths: Sequence[str], ban: re.Match[str]) -> list[str]:
+    """The paths that a ban is about: those after it, up to an exception; else those before it."""
+    end = _EXCEPT.search(sentence, ban.end())
+    within = sentence[ban.start() : end.start() if end else len(sentence)]
+    after = [path for path in paths if path in within]
+    if re.search(r"\bbe\s", ban[0]):  # what must not be done stands before
+        after = []
+    return after or [path for path in paths if path in sentence[: ban.start()]]
 
 
 def _paths(sentence: str) -> Iterator[str]:
     for match in _PATH.finditer(sentence):
-        path = (match[1] or match[2]).strip()
+        path = (match[1] or match[2]).strip().rstrip(".,:;")
         if re.fullmatch(r"[\w./*~$-]+", path) and ("." in path or "/" in path):
             if re.fullmatch(r"[eEiI]\.[gGeE]\.?|\d+(\.\d+)+|\d+/\d+|and/or", path):
                 continue
@@ -211,7 +250,8 @@ class Places:
             beside = re.sub(r"^(\.\./)+", "", path).split("/")
         if not beside or beside[0] not in AROUND:
             return None
-        zone = Zone.LOG if beside[-1] in LOGS else Zone.HIDDEN
+        told_of = beside[-1] in LOGS and not beside[-1].startswith("hidden")
+        zone = Zone.LOG if told_of else Zone.HIDDEN
         return Place(zone, sure=beside[0] != "score.log")
 
     def _within(self, path: str) -> bool:
