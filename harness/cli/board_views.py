@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -15,6 +15,8 @@ from harness.results import FULL, Distinct, Result
 from reports.plain import plain
 
 Cell = str | float | int | bool | None
+_WORDS = ("attempt", "by", "task", "best split", "others", "agents")
+"""Columns of text, which may be broken; numbers may not."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How a cell begins that a spreadsheet would execute."""
 COLUMNS = (
@@ -40,7 +42,7 @@ def table(board: Board) -> str:
 def show(board: Board) -> None:
     """Prints the board on stdout."""
     console = Console()
-    for part in _parts(board):
+    for part in _parts(board, console.width):
         console.print(part)
         console.print()
 
@@ -71,8 +73,8 @@ def _cell(value: Cell) -> Cell:
     return f"'{shown}" if shown.startswith(_FORMULA) else shown
 
 
-def _parts(board: Board) -> Iterator[RenderableType]:
-    yield _attempts(board)
+def _parts(board: Board, width: int) -> Iterator[RenderableType]:
+    yield from _attempts(board, width)
     for one in board.competitors:
         yield _competitor(one, board)
     if board.published:
@@ -81,29 +83,51 @@ def _parts(board: Board) -> Iterator[RenderableType]:
         yield Text("\n".join(notes), "dim")
 
 
-def _attempts(board: Board) -> Table:
+def _attempts(board: Board, width: int) -> Iterator[Table]:
+    """Columns that would be empty are left out: a terminal is narrow."""
     folder = _shared([one.attempt for one in board.attempts])
     title = f"Attempts in {plain(folder)}" if folder else "Attempts"
-    made = _table(
-        "attempt", "by", "task", "claimed", "norm.", "remeasured", "hidden", "norm.", "people",
-        "entries", "per hour", "approaches", title=title,
-    )  # fmt: skip
-    for one in board.attempts:
-        made.add_row(
-            plain(one.attempt[len(folder) :]),
-            plain(one.by),
-            plain(one.task),
-            _claimed(one),
-            _number(one.claimed.normalised),
-            _number(one.remeasured.raw),
-            _number(one.hidden.raw),
-            _number(one.hidden.normalised),
-            _percentile(one.percentile, one.profile),
-            f"{one.entries}" + (f" ({one.invalid} invalid)" if one.invalid else ""),
-            _number(one.entries_per_hour, 1),
-            _distinct(one.approaches),
-        )
-    return made
+    columns: dict[str, Callable[[Result], str]] = {
+        "attempt": lambda one: plain(one.attempt[len(folder) :]),
+        "by": lambda one: plain(one.by),
+        "task": lambda one: plain(one.task),
+        "claimed": _claimed,
+        "norm.": lambda one: _number(one.claimed.normalised),
+        "again": lambda one: _number(one.remeasured.raw),
+        "hidden": lambda one: _number(one.hidden.raw),
+        "h. norm.": lambda one: _number(one.hidden.normalised),
+        "people": lambda one: _percentile(one.percentile, one.profile),
+        "entries": lambda one: str(one.entries),
+        "invalid": lambda one: str(one.invalid or "-"),
+        "per hour": lambda one: _number(one.entries_per_hour, 1),
+        "approaches": lambda one: _distinct(one.approaches),
+    }
+    cells = {name: [cell(one) for one in board.attempts] for name, cell in columns.items()}
+    shown = [name for name in cells if name in _WORDS or any(text != "-" for text in cells[name])]
+    for names in _parted(shown, cells, width):
+        made = _table(*names, title=title)
+        for row in zip(*(cells[name] for name in names), strict=True):
+            _add(made, *row)
+        yield made
+        title = ""
+
+
+def _parted(
+    names: Sequence[str], cells: Mapping[str, Sequence[str]], width: int
+) -> Iterator[list[str]]:
+    """Parts columns so that each part fits; all but the first begin with the attempt again."""
+    part = [name for name in names if name in _WORDS]
+    room = width - 12 * len(part)
+    for name in names:
+        if name in _WORDS:
+            continue
+        needed = 2 + max(map(len, (name, *cells[name])))
+        if needed > room and part != names[:1]:
+            yield part
+            part, room = [names[0]], width - 24
+        part.append(name)
+        room -= needed
+    yield part
 
 
 def _competitor(one: Competitor, board: Board) -> Group:
@@ -112,7 +136,8 @@ def _competitor(one: Competitor, board: Board) -> Group:
         title=f"{plain(one.by)}: {board.score}, normalised",
     )  # fmt: skip
     for standing in one.standings:
-        tasks.add_row(
+        _add(
+            tasks,
             plain(standing.task),
             _attempted(standing),
             _number(standing.mean),
@@ -125,10 +150,10 @@ def _competitor(one: Competitor, board: Board) -> Group:
         "k", "score@k, subsets", "score@k, draws", title="Best of k runs, mean over tasks"
     )
     for at in one.score_at_k:
-        runs.add_row(str(at.k), _estimate(at.subsets), _estimate(at.draws))
+        _add(runs, str(at.k), _estimate(at.subsets), _estimate(at.draws))
     time = _table("total", "best split", "score", "others", title="Best use of time")
     for budget in one.budgets:
-        time.add_row(*_budget(budget))
+        _add(time, *_budget(budget))
     return Group(tasks, *([runs] if one.score_at_k else ()), time)
 
 
@@ -140,7 +165,8 @@ def _published(references: Sequence[Reference]) -> Table:
     for one in references:
         people = one.people
         agents = (f"{plain(run.agent)} {run.normalised:.2f}" for run in one.agents)
-        made.add_row(
+        _add(
+            made,
             one.environment,
             _number(one.start),
             _number(one.reference),
@@ -154,6 +180,8 @@ def _published(references: Sequence[Reference]) -> Table:
 
 
 def _notes(board: Board) -> Iterator[str]:
+    if any(one.percentile is not None for one in board.attempts):
+        yield "people: how many published runs of people are worse, in per cent."
     if any(one.profile != FULL and one.percentile is not None for one in board.attempts):
         yield "~ people worked at the paper's scale; another profile compares with them loosely."
     if any(not one.known for one in board.attempts):
@@ -177,13 +205,27 @@ def _shared(paths: Sequence[str]) -> str:
 
 
 def _table(*columns: str, title: str) -> Table:
-    made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for number, name in enumerate(columns):
-        words = name in ("attempt", "by", "task", "best split", "others", "agents")
+    made = Table(
+        title=Text(title, "bold") if title else None,
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
+    for name in columns:
+        words = name in _WORDS
         made.add_column(
-            name, justify="left" if words else "right", overflow="fold", no_wrap=number > 2
+            name,
+            justify="left" if words else "right",
+            overflow="fold",
+            no_wrap=not words,
+            min_width=8 if words else None,
         )
     return made
+
+
+def _add(table: Table, *cells: str) -> None:
+    """Adds a row of plain text: names of strangers are no markup."""
+    table.add_row(*map(Text, cells))
 
 
 def _claimed(one: Result) -> str:
@@ -208,7 +250,7 @@ def _percentile(value: float | None, profile: str) -> str:
 def _distinct(found: Distinct | None) -> str:
     if found is None or found.share is None:
         return "-"
-    return f"{found.distinct}/{found.looked_at} ({100 * found.share:.0f} %)"
+    return f"{found.distinct}/{found.looked_at}"
 
 
 def _estimate(found: Estimate | None) -> str:
@@ -226,7 +268,7 @@ def _budget(budget: Budget) -> tuple[str, str, str, str]:
         if one != budget.best
     ]
     best = budget.best
-    split = f"{best.runs} × {written(best.length_s)}" if best else "no runs of such a length"
+    split = f"{best.runs} × {written(best.length_s)}" if best else "too few runs"
     return (
         written(budget.total_s),
         split,

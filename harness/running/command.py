@@ -1,13 +1,14 @@
 """An agent that is a program: one command that works in the sandbox until it ends."""
 
+import time
 from dataclasses import dataclass
 
 from harness.models import Agent, Human
 from harness.running.room import Bench, Room
 from harness.trajectory import EventKind
 
-EVERY_BYTES = 1 << 16
-"""Output is recorded in pieces of at least so much, or when the command is over."""
+EVERY_BYTES, EVERY_S = 1 << 16, 10.0
+"""Output is recorded when there is so much of it, or after so long."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class Command:
         with room.sandboxed(["bash", "-c", self.text]) as bench:
             pipe = _Pipe(room, action)
             while (reason := bench.step()) is None:
-                pipe.take(bench, EVERY_BYTES)
-            pipe.take(bench, 0)
+                pipe.take(bench)
+            pipe.take(bench, last=True)
             status = bench.live.status
         if reason == "exit":
             reason = f"exit {status}"
@@ -51,13 +52,15 @@ class _Pipe:
     def __init__(self, room: Room, action: int) -> None:
         self._room, self._action = room, action
         self._seen = (0, 0)
+        self._next = 0.0
 
-    def take(self, bench: Bench, least: int) -> None:
-        """Records what is new, if it is enough."""
+    def take(self, bench: Bench, *, last: bool = False) -> None:
+        """Records what is new, when it is time."""
         out, err, seen = bench.live.output(self._seen)
-        if sum(seen) - sum(self._seen) <= least and least or not (out or err):
+        waiting = time.monotonic() < self._next and len(out) + len(err) < EVERY_BYTES
+        if waiting and not last:
             return
-        self._seen = seen
+        self._seen, self._next = seen, time.monotonic() + EVERY_S
         for name, part in (("stdout", out), ("stderr", err)):
             if part:
                 text = part.decode("utf-8", "replace")

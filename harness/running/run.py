@@ -12,7 +12,7 @@ from typing import NamedTuple
 from harness import scoring
 from harness.attempt import AttemptFolder
 from harness.environment import Environment
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError, UsageError, unusable
 from harness.normalise import pick
 from harness.running.clock import Clock
 from harness.running.recorder import Recorder
@@ -95,6 +95,8 @@ def _worked(room: Room, worker: Worker) -> tuple[str, HarnessError | None]:
         return "interrupted", None
     except HarnessError as error:
         return f"{FAILED}{error}", error
+    except OSError as error:
+        return f"{FAILED}{unusable(error)}", unusable(error)
 
 
 def _finished(room: Room, reason: str, failure: HarnessError | None) -> Ended:

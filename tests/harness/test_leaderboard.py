@@ -230,6 +230,25 @@ def test_the_table_is_for_people(run: Terminal, runs: Path) -> None:
         assert words in said.out
 
 
+def test_names_are_no_markup(run: Terminal, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    strange = Agent(name="[/red] [bold]x[/bold] \x1b[2J")
+    attempt(runs / "[red]", [Made(30, 1.0)], agent=strange, code=KERNEL)
+    said = run("harness", "leaderboard", runs, "--no-approaches")
+    assert said.code == 0
+    assert "[/red]" in said.out and "[bold]x" in said.out and "\x1b" not in said.out
+
+
+@pytest.mark.parametrize("width", ["40", "80", "200"])
+def test_every_column_is_shown_however_narrow_the_terminal(
+    run: Terminal, runs: Path, monkeypatch: pytest.MonkeyPatch, width: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    said = run("harness", "leaderboard", runs / "a", "--no-approaches").out
+    for words in ("-0.460", "1.000", "0.863", "~56 %", "36.0"):
+        assert words in said
+
+
 def test_csv_executes_nothing(run: Terminal, runs: Path) -> None:
     said = run("harness", "leaderboard", runs, "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(said.out)))

@@ -286,6 +286,13 @@ def test_an_interrupted_run_has_an_end(work: Work) -> None:
     assert verify(ended.folder.root).status == "intact"
 
 
+def test_as_a_user_without_roots_rights(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mode, "_possible", lambda: mode.Mode.USER)
+    ended = work("echo 2 > answer.txt; sleep 100 & score", 30.0)
+    assert (ended.reason, scores(ended)) == ("exit 0", [2.0, 2.0])
+    assert "could not be stopped" not in "".join(errors(ended))
+
+
 def test_without_isolation(work: Work) -> None:
     mode.allow_unsafe(True)
     try:
@@ -482,6 +489,22 @@ def test_an_endpoint_that_refuses_for_good(model: Play) -> None:
     assert told["ended"].startswith("failed: The endpoint refuses with 401")
     assert folder.attempt().end is not None
     assert folder.scores()[-1].score == 3.0
+
+
+def test_a_conversation_that_is_too_long_is_shortened(model: Play) -> None:
+    told, made, _ = model(bash("echo first"), bash("echo second"), (400, {}), bash("echo third"))
+    assert told["ended"] == "submitted"
+    before, after = made.asked[2], made.asked[3]
+    assert len(after["messages"]) < len(before["messages"])
+    assert after["messages"][:2] == before["messages"][:2], "the task stays"
+    kept = [one.get("tool_call_id") for one in after["messages"] if one["role"] == "tool"]
+    called = [c["id"] for one in after["messages"] for c in one.get("tool_calls", [])]
+    assert kept == called, "calls and answers are not parted"
+
+
+def test_an_endpoint_that_finds_every_request_wrong(model: Play) -> None:
+    told, made, _ = model(bash("true"), *[(400, {})] * 20, code=2)
+    assert "400" in told["ended"] and len(made.asked) < 10
 
 
 def test_a_key_follows_no_redirection(model: Play) -> None:

@@ -24,6 +24,10 @@ class EndpointFailed(HarnessError):
     """The endpoint cannot be used; never the agent's fault."""
 
 
+class TooLong(Exception):
+    """The endpoint says that it was asked wrongly, which may be for the conversation's length."""
+
+
 class Busy(Exception):
     """The endpoint asks for patience, or cannot be reached just now."""
 
@@ -101,6 +105,7 @@ class Endpoint:
 
         Raises:
             Busy: it is worth while to ask again.
+            TooLong: it is, with less.
             EndpointFailed: it is not.
         """
         asked = {"model": self.model, "messages": messages, "tools": tools}
@@ -144,6 +149,8 @@ def _refused(error: urllib.error.HTTPError) -> Exception:
     if error.code in (408, 409, 425, 429) or error.code >= 500:
         after = error.headers.get("Retry-After", "")
         return Busy(f"the endpoint says {error.code}", float(after) if after.isdecimal() else None)
+    if error.code in (400, 413):
+        return TooLong(f"the endpoint says {error.code}: {words}")
     return EndpointFailed(
         f"The endpoint refuses with {error.code}: {words}",
         hint=f"Check ${BASE_URL}, ${API_KEY} and the model's name.",

@@ -14,7 +14,14 @@ from typing import Any
 
 from harness.files import canonical_json, sha256_bytes
 from harness.models import Agent, Human
-from harness.running.llm.endpoint import Busy, Endpoint, EndpointFailed, Reply, ToolCall
+from harness.running.llm.endpoint import (
+    Busy,
+    Endpoint,
+    EndpointFailed,
+    Reply,
+    ToolCall,
+    TooLong,
+)
 from harness.running.llm.shell import PROGRAM, Over, Shell
 from harness.running.llm.talk import Talk
 from harness.running.room import TOOLS, Bench, Room
@@ -155,6 +162,11 @@ class _Talking:
         for number in range(PATIENCE):
             self.used["requests"] += 1
             found = self._waited_for(self._talk.messages())
+            if isinstance(found, TooLong):
+                why = str(found)
+                if self._talk.shorten():
+                    continue
+                break
             if isinstance(found, Exception) and not isinstance(found, Busy):
                 raise found
             if not isinstance(found, Busy):

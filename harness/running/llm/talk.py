@@ -25,14 +25,22 @@ class Talk:
         """Adds an answer to the turn; a call and its answers must not be parted."""
         self._turns[-1].append(message)
 
+    def shorten(self) -> bool:
+        """Keeps half of it from now on; returns whether there is anything to leave out."""
+        self._longest = sum(map(_length, self._first)) + self._size() // 2
+        return len(self._turns) > 1
+
     def messages(self) -> list[Message]:
         """Returns what is sent."""
         room = self._longest - sum(map(_length, self._first))
-        while len(self._turns) > 1 and sum(sum(map(_length, t)) for t in self._turns) > room:
+        while len(self._turns) > 1 and self._size() > room:
             self._turns.pop(0)
             self._dropped = True
         notice = [{"role": "user", "content": NOTICE}] if self._dropped else []
         return [*self._first, *notice, *(message for turn in self._turns for message in turn)]
+
+    def _size(self) -> int:
+        return sum(_length(message) for turn in self._turns for message in turn)
 
 
 def _length(message: Mapping[str, Any]) -> int:
