@@ -32,7 +32,8 @@ bench: setup
 	$(BIN)/python -m tests.bench
 
 docs: setup
-	$(BIN)/auditor rules --format md > rules/README.md
+	$(BIN)/auditor selftest --write > /dev/null
+	$(BIN)/python -m auditor.cli.docs
 
 clean:
 	rm -rf $(VENV) out build dist *.egg-info
