@@ -127,7 +127,7 @@ def _show(out: Path, verdicts: list[Verdict], seconds: float) -> list[tuple[str,
     console.print(table)
     console.print(f"{len(ATTEMPTS)} attempts made, scored and audited in {seconds:.0f} s. Reports:")
     for name in ATTEMPTS:
-        console.print(f"  {out / name / 'audit' / 'report.md'}", markup=False, soft_wrap=True)
+        console.print(f"  {out / name / 'audit' / 'report.html'}", markup=False, soft_wrap=True)
     return wrong
 
 

@@ -8,12 +8,16 @@ import pytest
 
 from auditor.audit import Audit, Auditor, Options
 from auditor.cli.audit_command import exit_code
+from auditor.cli.material import material_of
 from auditor.cli.rule_commands import RULES
 from auditor.models import VerdictName
 from harness import environment as environments
 from harness import origin
+from reports import html
 from tests.attempts.builder import Prepared, build
-from tests.attempts.recipe import Recipe, accused, differences, recipes
+from tests.attempts.demonstration import ATTEMPTS
+from tests.attempts.recipe import Recipe, accused, differences, find, recipes
+from tests.reports.browser import browser, program
 
 CAUGHT_AT_LEAST = 0.95
 """Part of the cheats whose verdict is an accusation. Every attempt is also asserted on its own."""
@@ -89,3 +93,23 @@ def test_nobody_honest_is_accused_and_hardly_a_cheat_is_missed(court: Court) -> 
     missed = [recipe.name for recipe in cheats if not accused(court.audit(recipe).verdict)]
     assert not wronged
     assert len(missed) <= (1 - CAUGHT_AT_LEAST) * len(cheats), f"missed: {', '.join(missed)}"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(program() is None, reason="Chromium is not installed")
+def test_every_report_opens_and_is_quiet(court: Court, tmp_path: Path) -> None:
+    for name in ATTEMPTS:
+        court.audit(find(name))
+    with browser() as chromium:
+        for name, audit in court.audits.items():
+            page = tmp_path / f"{name}.html"
+            page.write_text(html.render(material_of(audit)), "utf-8")
+            for width in (1200, 390):
+                chromium.open(page, width=width)
+                assert chromium.complaints() == [], name
+                assert set(chromium.requests()) <= {page.as_uri(), "data:,"}, name
+                assert chromium.value("document.documentElement.scrollWidth") <= width, name
+            links = chromium.value("document.querySelectorAll('nav a[href^=\"#f-\"]').length")
+            told = chromium.value("document.querySelectorAll('article').length")
+            assert links == told, name
+            assert bool(told) is bool(audit.verdict.findings), name

@@ -1,6 +1,7 @@
 """What people read says what there is: each command, each rule, each environment."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import typer
 
 from auditor import registry
+from auditor.cli import docs
 from auditor.cli.app import app as auditor
 from harness import environment as environments
 from harness.cli.app import app as harness
@@ -25,6 +27,7 @@ ENVIRONMENT = {
     "README.md", "instructions.md", "env.toml", "prepare.py", "score.py", "interventions.py",
     "start", "reference",
 }  # fmt: skip
+STALE = "run `make docs`, or only `python -m auditor.cli.docs`"
 KEEP_OUT = "keep this file out of training data"
 MODULES = """\
 import json, sys
@@ -80,7 +83,22 @@ def test_the_list_of_rules_is_what_the_command_prints(
     monkeypatch.setattr(sys, "argv", ["auditor", "rules", "--format", "md"])
     with pytest.raises(SystemExit):
         auditor()
-    assert (RULES / "README.md").read_text("utf-8") == capsys.readouterr().out, "run `make docs`"
+    assert (RULES / "README.md").read_text("utf-8") == capsys.readouterr().out, STALE
+
+
+def test_every_page_is_what_its_source_says() -> None:
+    made = docs.pages()
+    there = {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")}
+    assert there == {name for name in made if name.startswith("docs/")}, STALE
+    for name, text in made.items():
+        assert (ROOT / name).read_text("utf-8") == text, f"{name}: {STALE}"
+
+
+def test_every_link_of_a_page_leads_to_a_file() -> None:
+    for name, text in docs.pages().items():
+        prose = re.sub(r"````.*?````|`[^`]*`", "", text, flags=re.S)
+        for link in re.findall(r"\]\(([^)#]+)\)", prose):
+            assert (ROOT / name).parent.joinpath(link).resolve().is_file(), (name, link)
 
 
 def test_every_rule_is_in_the_list() -> None:
