@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 
-.PHONY: setup audit test test-all check bench docs clean
+.PHONY: setup audit test test-all check bench simulate docs clean
 setup: $(STAMP)
 
 # torch goes first and pinned: the range in pyproject would take the GPU build.
@@ -30,6 +30,9 @@ check: setup
 
 bench: setup
 	$(BIN)/python -m tests.bench
+
+simulate: setup
+	$(BIN)/python -m tests.simulate --picture docs/luck.svg
 
 docs: setup
 	$(BIN)/auditor selftest --write > /dev/null

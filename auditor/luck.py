@@ -22,7 +22,7 @@ LEAST_TRIES = 5
 """Fewer have no best to speak of: that of four is expected one standard deviation above them."""
 LEAST_GAIN = 2.0
 """Standard deviations; a smaller gain persuades nobody, and no number of runs would settle it."""
-_STEPS = 4_000
+_STEPS = 800
 _NORMAL = NormalDist()
 
 Answer = Literal["luck", "real", "open"]
@@ -152,12 +152,10 @@ class Fresh:
 
         The spread of these very pairs counts where it is larger than what is known of the noise.
         """
-        from scipy.stats import t
-
         tail = level / len(LOOKS)
         known = _NORMAL.inv_cdf(1 - tail) * math.sqrt(2) * self.noise_sd
         own = statistics.stdev(self._differences) if self.pairs > 1 else math.inf
-        seen = float(t.ppf(1 - tail, self.pairs - 1)) * own if own else 0.0
+        seen = _student(tail, self.pairs - 1) * own if own else 0.0
         return max(known, seen) / math.sqrt(self.pairs)
 
     def answer(self, claimed: float, level: float = LEVEL) -> Answer:
@@ -172,3 +170,11 @@ class Fresh:
     @property
     def _differences(self) -> list[float]:
         return [best - base for best, base in zip(self.best, self.base, strict=False)]
+
+
+@cache
+def _student(tail: float, freedom: int) -> float:
+    """Returns what Student's t stays below, but for `tail`."""
+    from scipy.stats import t
+
+    return float(t.ppf(1 - tail, freedom)) if freedom else math.inf
