@@ -8,7 +8,7 @@ from typing import Literal
 
 from auditor import engine, imported, registry
 from auditor.code.source import ChangedSource
-from auditor.evidence import code, files, history, log, trajectory
+from auditor.evidence import code, files, history, log, scores, trajectory
 from auditor.evidence.book import Book
 from auditor.evidence.cases import Cases
 from auditor.evidence.replay import Budget, Replay, Worth
@@ -146,6 +146,7 @@ class _Examination:
             self._book, self._verification, self._lines, claimed=self._attempt.imported is not None
         )
         log.hidden(self._book, self._folder)
+        scores.collect(self._book, self._folder, self._attempt, self._environment, self._lines)
         self._trajectory()
         history.collect(self._book, self._folder, self._environment, self._lines)
         facts, previous = self._environment.facts, None

@@ -212,6 +212,14 @@ class Measured(Record):
     noise_sd: Number
 
 
+class Bound(Record):
+    """The best score that there can be, whoever tries."""
+
+    value: Number
+    why: str
+    """Where it comes from: arithmetic, entropy, a measured copy, …"""
+
+
 class ProfileFacts(Record):
     """`[profile.NAME]` of `env.toml`; further keys are the environment's own settings."""
 
@@ -220,6 +228,8 @@ class ProfileFacts(Record):
     start_score: Measured | None = None
     """None for a profile that was never run here (`full` without its hardware)."""
     reference_score: Measured | None = None
+    bound: Bound | None = None
+    """What no score can be better than; None where nothing like that is known."""
     budget_s: float
     """Suggested time budget of one attempt."""
     run_limit_s: float

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +18,7 @@ from harness.errors import HarnessError, LogForged
 from harness.files import write_atomic
 
 BRANCH = "refs/heads/snapshots"
+COMMIT_BYTES = 1 << 16
 
 
 def create(repository: Path) -> None:
@@ -76,7 +78,9 @@ def write(repository: Path, stream: Iterator[bytes]) -> str:
         return ref(Path(environment["GIT_DIR"]), BRANCH)
 
 
-def blobs(repository: Path, names: Sequence[str], max_bytes: int) -> Iterator[bytes]:
+def blobs(
+    repository: Path, names: Sequence[str], max_bytes: int, kind: str = "blob"
+) -> Iterator[bytes]:
     """Yields the contents of all `names`, each a `commit:path`, in their order.
 
     Raises:
@@ -94,13 +98,24 @@ def blobs(repository: Path, names: Sequence[str], max_bytes: int) -> Iterator[by
             assert process.stdout is not None, "it is a pipe"
             try:
                 for name in names:
-                    yield _blob(process.stdout, name, max_bytes)
+                    yield _blob(process.stdout, name, max_bytes, kind)
             finally:
                 process.kill()
 
 
-def _blob(source: IO[bytes], name: str, max_bytes: int) -> bytes:
-    found = re.fullmatch(rb"[0-9a-f]+ blob ([0-9]+)\n", source.readline())
+def committed(repository: Path, commits: Sequence[str]) -> Iterator[datetime | None]:
+    """Yields when each of `commits` was stored, by the committer's line; None where it has none.
+
+    Raises:
+        LogForged: the history does not hold one of them.
+    """
+    for content in blobs(repository, commits, COMMIT_BYTES, kind="commit"):
+        found = re.search(rb"^committer .* ([0-9]{1,11}) [+-][0-9]{4}$", content, re.MULTILINE)
+        yield datetime.fromtimestamp(int(found[1]), UTC) if found else None
+
+
+def _blob(source: IO[bytes], name: str, max_bytes: int, kind: str) -> bytes:
+    found = re.fullmatch(rb"[0-9a-f]+ %s ([0-9]+)\n" % kind.encode(), source.readline())
     if not found:
         raise LogForged(f"history.git does not hold {name}.")
     size = int(found[1])

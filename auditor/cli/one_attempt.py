@@ -3,7 +3,7 @@
 from contextlib import suppress
 from pathlib import Path
 
-from auditor import known
+from auditor import imported, known
 from auditor.audit import Options
 from auditor.known import Basis
 from auditor.models import Verdict
@@ -23,7 +23,11 @@ def made_at(path: Path, options: Options) -> tuple[Attempt, Environment]:
         UsageError: it is no attempt, or this host does not know its environment.
     """
     attempt = AttemptFolder.open(path).attempt()
-    return attempt, options.environment or origin.find(attempt)
+    if options.environment is not None:
+        return attempt, options.environment
+    return attempt, imported.unknown(attempt) if imported.is_unknown(attempt) else origin.find(
+        attempt
+    )
 
 
 def basis(path: Path, options: Options, rules: str, environment: str) -> Basis | None:

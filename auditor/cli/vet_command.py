@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from auditor import answers, known, registry, review
+from auditor import answers, imported, known, registry, review
 from auditor.audit import Auditor, Options
 from auditor.cli import one_attempt
 from auditor.cli.audit_command import FEW, GRAVITY, Request, code_of, keep, options_of
@@ -183,7 +183,8 @@ class _Memory:
         """Returns what is known of an attempt, if that still holds."""
         with suppress(HarnessError, OSError):
             _, environment = one_attempt.made_at(path, self._options)
-            rules = self._rules(None if self._options.common else environment.root)
+            common = self._options.common or environment.root == imported.ROOT
+            rules = self._rules(None if common else environment.root)
             its = one_attempt.basis(path, self._options, rules, self._environment(environment.root))
             case = known.recall(its) if its is not None else None
             return case.model_copy(update={"attempt": str(path)}) if case else None
