@@ -287,6 +287,11 @@ class Graph:
     programs: frozenset[str]
     marked: frozenset[str] = frozenset()
 
+    @property
+    def rows(self) -> int:
+        """Lines of its tallest column, twice as high as those of bars."""
+        return 2 * int(max((y for _, y in self._places().values()), default=0)) + 2
+
     def draw(self, figure: "Figure", narrow: bool) -> None:
         """Draws it in columns: a thing stands right of everything that it came from."""
         axes = figure.add_subplot()
@@ -295,19 +300,24 @@ class Graph:
         cut = 16 if narrow else 34
         for edge in self.edges:
             (x, y), (u, v) = places[edge.source], places[edge.target]
+            axes.plot([x, u], [y, v], color=COLOURS["soft"], linewidth=1, zorder=1)
+            # Its head stands in the middle, where no box can hide it.
+            at, to = (x + 0.46 * (u - x), y + 0.46 * (v - y)), ((x + u) / 2, (y + v) / 2)
             axes.annotate(
-                "", xy=(u, v), xytext=(x, y),
-                arrowprops={
-                    "arrowstyle": "-|>", "color": COLOURS["soft"], "shrinkA": 28, "shrinkB": 28,
-                    "linewidth": 1, "connectionstyle": "arc3,rad=0.05",
-                },
+                "", xy=to, xytext=at, zorder=2,
+                arrowprops={"arrowstyle": "-|>", "color": COLOURS["soft"], "shrinkA": 0,
+                            "shrinkB": 0},
+            )  # fmt: skip
+            axes.annotate(
+                edge.how[:12], xy=to, xytext=(0, 4), textcoords="offset points", fontsize=7,
+                ha="center", va="bottom", color=COLOURS["soft"], zorder=2,
             )  # fmt: skip
         for name, (x, y) in places.items():
             text = name if len(name) <= cut else f"…{name[1 - cut :]}"
             box = "round4" if name in self.programs else "square"
             edge_colour = COLOURS["bad"] if name in self.marked else COLOURS["soft"]
             axes.text(
-                x, y, text, ha="center", va="center", fontsize=7 if narrow else 8,
+                x, y, text, ha="center", va="center", fontsize=7 if narrow else 8, zorder=3,
                 bbox={"boxstyle": f"{box},pad=0.4", "facecolor": COLOURS["paper"],
                       "edgecolor": edge_colour},
             )  # fmt: skip

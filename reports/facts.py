@@ -3,6 +3,8 @@
 A fact is shown by the form of its data, not by its kind:
 
 - `event` and `text`, `quote` or `output`: something that was said or done, with its number.
+- `event` and `deeds`, a list of `{"verb", "path", "to", "quote"}`: what an event did, quoted, and
+  a trail where it read, wrote or copied.
 - `tensors` or `worst_tensors`, a number by name: bars. `honest` (a number or a pair) says what an
   honest solution gives, `tensors_show` what the numbers are.
 - `edges`, a list of `{"from", "to", "how"}`: a trail of files and programs; `programs` names those
@@ -21,10 +23,12 @@ from reports.plain import plain
 
 QUOTES = ("quote", "text", "output")
 TENSORS = ("tensors", "worst_tensors")
-DRAWN = ("edges", "programs", "marked", "rows", *TENSORS)
+DRAWN = ("edges", "programs", "marked", "rows", "deeds", *TENSORS)
 """Keys that are shown as a picture or a table, not as text."""
 MOST = 14
 """Tensors or edges in a picture."""
+DEEDS = 6
+"""Deeds of one event that are quoted."""
 LONGEST = 400
 HOME = "/home/agent/"
 """Where a sandbox keeps the workspace."""
@@ -43,11 +47,13 @@ def quotes(facts: Iterable[Evidence]) -> list[Quote]:
     """Returns what facts quote, with the numbers of the events."""
     found = []
     for fact in facts:
-        event = fact.data.get("event")
-        texts = [fact.data[key] for key in QUOTES if isinstance(fact.data.get(key), str)]
-        number = event if isinstance(event, int) and not isinstance(event, bool) else None
-        if texts and (number is not None or "quote" in fact.data):
-            found.append(Quote(number, str(texts[0]), fact.id))
+        number = _event(fact)
+        texts = [str(fact.data[key]) for key in QUOTES if isinstance(fact.data.get(key), str)][:1]
+        if number is None and "quote" not in fact.data:
+            continue
+        told = (str(deed["quote"]) for deed in _deeds(fact) if deed.get("quote"))
+        texts += list(dict.fromkeys(told))[:DEEDS]
+        found += [Quote(number, text, fact.id) for text in texts]
     return found
 
 
@@ -75,6 +81,8 @@ def trail(facts: Sequence[Evidence], marked: Iterable[str] = ()) -> Graph | None
             programs |= _names(fact.data.get("programs"))
             red |= _names(fact.data.get("marked"))
             found = [_edge(item) for item in listed if isinstance(item, dict)]
+        elif _deeds(fact):
+            found = _done(fact, programs)
         else:
             found = _watched(fact, programs)
         for edge in found:
@@ -87,6 +95,34 @@ def lines(fact: Evidence) -> list[tuple[str, str]]:
     """Returns a fact's data as pairs of name and text, without what a picture shows."""
     pairs = ((key, value) for key, value in fact.data.items() if key not in DRAWN)
     return [(plain(key, 60), _text(value)) for key, value in pairs if value not in ("", None, [])]
+
+
+def _event(fact: Evidence) -> int | None:
+    event = fact.data.get("event")
+    return event if isinstance(event, int) and not isinstance(event, bool) else None
+
+
+def _deeds(fact: Evidence) -> list[dict[str, JsonValue]]:
+    listed = fact.data.get("deeds")
+    return [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+
+
+def _done(fact: Evidence, programs: set[str]) -> list[Edge]:
+    """What an event of the agent's read, wrote or copied."""
+    name = f"event {_event(fact)}"
+    found = []
+    for deed in _deeds(fact):
+        path, to = (plain(deed.get(key) or "", 80) for key in ("path", "to"))
+        verb = deed.get("verb")
+        if verb == "copy" and path and to:
+            found += [Edge(path, name, "copied"), Edge(name, to, "copied")]
+        elif verb == "read" and path:
+            found.append(Edge(path, name, "read"))
+        elif verb == "write" and path:
+            found.append(Edge(name, path, "wrote"))
+    if found:
+        programs.add(name)
+    return found
 
 
 def _watched(fact: Evidence, programs: set[str]) -> list[Edge]:

@@ -223,7 +223,7 @@ def _pictures(
         return
     for fact, bars in facts.bars(cited):
         title = f"Tensors beside what an honest solution gives ({fact.id})"
-        yield title, sheet.picture(title, bars.draw)
+        yield title, sheet.picture(title, bars.draw, rows=len(bars.values))
     entry = finding.entries[0] if finding.entries else None
     watched = [
         fact for fact in material.evidence if fact.kind == "runtime_event" and fact.entry == entry
@@ -232,7 +232,7 @@ def _pictures(
     graph = facts.trail(cited, marked) or facts.trail(watched, marked)
     if graph is not None:
         title = "Which files reached which program, as far as it was seen"
-        yield title, sheet.picture(title, graph.draw)
+        yield title, sheet.picture(title, graph.draw, rows=graph.rows)
 
 
 def _refuted(finding: Finding) -> str:

@@ -75,6 +75,11 @@ def rich(hostile: str = "solution/x.py") -> Material:
         _fact("e1", "intervention", tensors={hostile: 0.1, "b": 0.2}, honest=1.0,
               tensors_show=hostile),
         _fact("e2", "trajectory_event", event=7, text=f"I said {hostile}"),
+        _fact("e7", "agent_action", event=8, deeds=[
+            {"verb": "copy", "path": hostile, "to": "out", "quote": f"cp {hostile} out"},
+            {"verb": "read", "path": "answers", "to": "", "quote": "cat answers"},
+            {"verb": "write", "path": "log", "to": "", "quote": "echo > log"},
+        ]),
         _fact("e3", "file_trail", edges=edges, programs=[f"run {hostile}"]),
         _fact("e4", "task", title=hostile, metric=hostile, direction="lower",
               start_score={"value": 2.0}, reference_score={"value": 1.0}, measured={}),
@@ -83,7 +88,7 @@ def rich(hostile: str = "solution/x.py") -> Material:
     )  # fmt: skip
     told = finding(
         message=hostile,
-        cites=("e1", "e2", "e3"),
+        cites=("e1", "e2", "e3", "e7"),
         sites=(Site(path=hostile, line=3), Site(path="b.py", line=1), Site(event=7)),
         fingerprint="c0ffee",
         interventions=("removed",),
@@ -162,6 +167,7 @@ def test_a_dossier_holds_what_a_reader_needs() -> None:
     page = Page(html.render(rich()))
     for expected in (
         "LLM105", "reference folder used", "text solution/x.py", "event 7", "I said solution/x.py",
+        "event 8", "cp solution/x.py out", "cat answers",
         "Executed again", "stale", "A comparison.", "refute", "auditor contest", "c0ffee",
         "The way of the data", "gone", "entries not executed again", "bubblewrap", "not earned",
     ):  # fmt: skip
@@ -171,11 +177,12 @@ def test_a_dossier_holds_what_a_reader_needs() -> None:
         assert any(expected in label for label in labels), expected
     for expected in ("claimed", "remeasured", "hidden", "start", "reference", "physics"):
         assert expected in page.words, expected
+    assert {"answers", "log", "out"} <= set(page.words)
 
 
 def test_what_there_is_no_evidence_of_has_no_section() -> None:
     page = Page(html.render(Material(verdict(findings=(), interventions=(), entries=()))))
-    for unexpected in ("In its own words", "Executed again", "The way of the data"):
+    for unexpected in ("Quoted", "Executed again", "The way of the data"):
         assert unexpected not in page.text
     assert not any(tag == "svg" for tag, _ in page.tags)
     assert "Nothing was found." in page.text
