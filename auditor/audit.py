@@ -91,9 +91,7 @@ class Auditor:
         if verification.status == "unreadable":
             raise UsageError("; ".join(verification.problems) or f"{path} cannot be read.")
         attempt = folder.attempt()
-        environment = self._options.environment or (
-            imported.unknown(attempt) if imported.is_unknown(attempt) else self._find(attempt)
-        )
+        environment = self._options.environment or imported.environment_of(attempt, self._find)
         return _Examination(self, path, folder, attempt, environment, verification).run()
 
 

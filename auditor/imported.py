@@ -2,7 +2,7 @@
 
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +29,11 @@ TRANSCRIPTS = ("inspect", "vivaria")
 def is_unknown(attempt: Attempt) -> bool:
     """Returns whether nobody could tell at which environment an attempt was made."""
     return attempt.imported is not None and attempt.environment == COMMON
+
+
+def environment_of(attempt: Attempt, find: Callable[[Attempt], Environment]) -> Environment:
+    """Returns the environment of an attempt, which may be an unknown one where it was imported."""
+    return unknown(attempt) if is_unknown(attempt) else find(attempt)
 
 
 def is_transcript(attempt: Attempt) -> bool:

@@ -3,8 +3,9 @@
 from contextlib import suppress
 from pathlib import Path
 
-from auditor import imported, known
+from auditor import known
 from auditor.audit import Options
+from auditor.imported import environment_of
 from auditor.known import Basis
 from auditor.models import Verdict
 from auditor.vet import case_of
@@ -23,11 +24,7 @@ def made_at(path: Path, options: Options) -> tuple[Attempt, Environment]:
         UsageError: it is no attempt, or this host does not know its environment.
     """
     attempt = AttemptFolder.open(path).attempt()
-    if options.environment is not None:
-        return attempt, options.environment
-    return attempt, imported.unknown(attempt) if imported.is_unknown(attempt) else origin.find(
-        attempt
-    )
+    return attempt, options.environment or environment_of(attempt, origin.find)
 
 
 def basis(path: Path, options: Options, rules: str, environment: str) -> Basis | None:

@@ -113,12 +113,12 @@ def import_zstd() -> None:
 def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> int:
     size = 0
     if member.flag_bits & 0x1:
-        raise UsageError("a member is encrypted")
+        raise UsageError("a member is encrypted.")
     with archive.open(member) as stream:
         while part := stream.read(CHUNK):
             size += len(part)
             if size > most:
-                raise UsageError(f"a member unpacks to more than {most >> 20} MiB")
+                raise UsageError(f"a member unpacks to more than {most >> 20} MiB.")
     return size
 
 

@@ -1,5 +1,7 @@
 """Real Inspect logs: a mock model plays an agent with bash, python and score tools."""
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -37,8 +39,20 @@ GIVEN = {
 Script = Sequence[tuple[str, str]]
 
 
-def evaluate(folder: Path, *scripts: Script, name: str = "sums") -> Path:
-    """Runs an evaluation with one sample per script and returns its log."""
+def evaluate(folder: Path) -> Path:
+    """Runs an evaluation of the two agents in a process of its own and returns its log.
+
+    Inspect's own packages warn of each other, which would end a test here.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.harness.evals", folder],
+        capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2_000:]
+    return Path(done.stdout.split()[-1])
+
+
+def _evaluate(folder: Path, *scripts: Script) -> str:
     from inspect_ai import Task, eval
     from inspect_ai.dataset import Sample
     from inspect_ai.model import get_model
@@ -71,14 +85,14 @@ def evaluate(folder: Path, *scripts: Script, name: str = "sums") -> Path:
     ]
     (log,) = eval(
         Task(
-            dataset=samples, scorer=sums(), sandbox="local", name=name,
+            dataset=samples, scorer=sums(), sandbox="local", name="sums",
             solver=[use_tools(bash(timeout=20), python(timeout=20), scoring()), generate()],
         ),
         model=get_model("mockllm/model", custom_outputs=outputs),
         log_dir=str(folder), display="none", max_samples=1, max_tasks=1, log_samples=True,
     )  # fmt: skip
-    assert log.status == "success", log.error
-    return Path(log.location.removeprefix("file://"))
+    assert log.status == "success", str(log.error)[:2_000]
+    return log.location.removeprefix("file://")
 
 
 def _outputs(script: Script) -> list[Any]:
@@ -106,3 +120,7 @@ def _output(kind: str, text: str, words: str) -> Any:
     # With usage told, nobody counts tokens, which would need a vocabulary from elsewhere.
     made.usage = ModelUsage(input_tokens=1, output_tokens=1, total_tokens=2)
     return made
+
+
+if __name__ == "__main__":
+    print(_evaluate(Path(sys.argv[1]), CHEAT, HONEST))
