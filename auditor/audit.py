@@ -8,7 +8,16 @@ from typing import Literal
 
 from auditor import engine, imported, registry
 from auditor.code.source import ChangedSource
-from auditor.evidence import code, files, history, log, scores, trajectory
+from auditor.evidence import (
+    code,
+    files,
+    history,
+    log,
+    origins,
+    scores,
+    trajectory,
+    weights,
+)
 from auditor.evidence.book import Book
 from auditor.evidence.cases import Cases
 from auditor.evidence.replay import Budget, Replay, Worth
@@ -148,10 +157,14 @@ class _Examination:
         self._trajectory()
         history.collect(self._book, self._folder, self._environment, self._lines)
         facts, previous = self._environment.facts, None
+        places = origins.Places.of(self._folder, facts, self._lines)
+        tracer = weights.of_attempt(self._folder, self._environment, places)
         for line in self._lines:
             if self._unknown:
                 facts = imported.facts_of(self._environment, self._folder, line.commit)
             files.collect(self._book, self._folder, facts, line.index, line.commit)
+            origins.collect(self._book, places, self._folder, line.index, line.commit)
+            weights.collect(self._book, tracer, self._folder, facts, line.index, line.commit)
             self._sources[line.index] = code.collect(
                 self._book, self._folder, facts, line.index, line.commit, previous
             )

@@ -12,7 +12,7 @@ from pathlib import Path
 from auditor import engine, imported, registry, tree
 from auditor.audit import Audit
 from auditor.code.source import ChangedSource
-from auditor.evidence import code, files, history
+from auditor.evidence import code, files, history, weights
 from auditor.evidence.book import Book
 from auditor.imported import few
 from auditor.models import Check, Finding, How, Scope, ScoredEntries, Verdict, VerdictName
@@ -71,6 +71,7 @@ class PlainAuditor:
         unread = history.collect_plain(book, path, now, self._environment)
         files.note(book, before.entries, now.entries, changed, now.texts.keys(), facts, None, "")
         sources = code.compare(book, now.texts, before.texts, facts, None, "")
+        weights.of_tree(book, path, now, before, facts, self._environment, self._start_path)
         unit = Unit(
             entry=None,
             evidence=book.all(),

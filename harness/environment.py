@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from harness.errors import ScorerFailure, UsageError
 from harness.files import reason, tree_sha256
+from harness.honest import HonestRun
 from harness.intervention import Intervention
 from harness.models import EnvironmentFacts, Profile, ProfileFacts, Score, Split
 
@@ -78,6 +79,15 @@ class Environment:
         if not (self.root / "interventions.py").is_file():
             return ()
         return cast(tuple[Intervention, ...], self._module("interventions").INTERVENTIONS)
+
+    def honest(self, profile: str, count: int, folder: Path) -> Iterator[HonestRun]:
+        """Yields honest runs, made in `folder`; see the environment's `honest.py`.
+
+        Raises:
+            UsageError: the environment has none.
+        """
+        run = cast(Callable[..., Iterator[HonestRun]], self._module("honest").runs)
+        yield from run(profile, count, folder)
 
     def _module(self, name: str) -> ModuleType:
         """Imports `<root>/<name>.py` as part of a package whose path is the folder."""

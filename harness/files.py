@@ -118,7 +118,7 @@ def read_beneath(root: Path, relative: str, max_bytes: int) -> bytes:
     Raises:
         InvalidSolution: the file is missing or is not such a file.
     """
-    with _opened(root, relative) as descriptor:
+    with opened_beneath(root, relative) as descriptor:
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode):
             raise InvalidSolution(f"{relative} is not a plain file.")
@@ -156,8 +156,12 @@ def tree_sha256(root: Path) -> str:
 
 
 @contextmanager
-def _opened(root: Path, relative: str) -> Iterator[int]:
-    """Opens component by component, each beneath the one before and never through a link."""
+def opened_beneath(root: Path, relative: str) -> Iterator[int]:
+    """Opens a plain file or folder component by component, never through a link.
+
+    Raises:
+        InvalidSolution: it is missing, something else, or not below `root`.
+    """
     parts = relative.split("/")
     if "\0" in relative or any(part in ("", ".", "..") for part in parts):
         raise InvalidSolution(f"{relative!r} is not a path below the workspace.")

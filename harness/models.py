@@ -251,6 +251,8 @@ class WorkspaceFacts(Record):
     answers: tuple[str, ...] = ()
     """Reference outputs that lie readable in the workspace; removed in sealed runs."""
     entrypoints: tuple[str, ...]
+    derived: tuple[str, ...] = ()
+    """Outputs whose weights must come from those that the task gives."""
 
     def allows(self, path: str) -> bool:
         """Returns whether the agent may edit a workspace path."""

@@ -247,8 +247,20 @@ def selftest(
     write: Annotated[
         bool, typer.Option("--write", help="Keep the figures, which verdicts then show.")
     ] = False,
+    weights: Annotated[
+        bool,
+        typer.Option("--weights", help="Measure what is found of weights that were taken."),
+    ] = False,
 ) -> None:
-    """Run every rule on its own examples and their mutants, and print the figures."""
+    """Run every rule on its own examples and their mutants, and print the figures.
+
+    What is found of weights that were taken is printed as it was last measured. With --weights it
+    is measured: a hundred models are trained, transformed and compared, which takes some minutes.
+    """
+    if weights:
+        from auditor.cli.trail_commands import print_known
+
+        raise typer.Exit(print_known(write=write))
     from auditor.cli.rule_commands import print_selftest
 
     raise typer.Exit(print_selftest(missed=missed, write=write))
@@ -285,6 +297,49 @@ def compare(
         fail_on=fail_on.value,
     )  # fmt: skip
     raise typer.Exit(run(request))
+
+
+@app.command()
+def lineage(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A file of weights, or a folder.")],
+    source: Annotated[
+        list[Path], typer.Option("--from", metavar="PATH", help="What it may be from; repeatable.")
+    ],
+    given: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="PATH", help="What may be used: subtracted first; repeatable."),
+    ] = None,
+    environment: Annotated[
+        str | None,
+        typer.Option(metavar="ENV", help="Whose honest runs count; else tiny models are the rule."),
+    ] = None,
+    profile: Annotated[str, typer.Option(help="The environment's profile.")] = "tiny",
+    format: Annotated[Plain, typer.Option(help="What to print on stdout.")] = Plain.TEXT,
+) -> None:
+    """Say whether weights derive from others, tensor by tensor, and how likely that is.
+
+    Reads safetensors, torch files, .npz and .npy, in shards and archives; executes nothing.
+    Exit codes: 0 strangers, 1 derived from a source, 2 usage or unreadable.
+    """
+    from auditor.cli.trail_commands import print_lineage
+
+    as_json = format is Plain.JSON
+    raise typer.Exit(print_lineage(model, source, given or [], environment, profile, json=as_json))
+
+
+@app.command()
+def calibrate(
+    environment: Annotated[str, typer.Argument(metavar="ENV", help="A name or a folder.")],
+    profile: Annotated[str, typer.Option(help="Which profile is run.")] = "tiny",
+    runs: Annotated[int, typer.Option(min=3, help="How many honest runs are made.")] = 12,
+) -> None:
+    """Measure how close honest runs come to what is expected, into the environment's folder.
+
+    Runs the environment's `honest.py` and writes `likeness.json`, which audits use.
+    """
+    from auditor.cli.trail_commands import calibrate as measure
+
+    measure(environment, profile, runs)
 
 
 @app.command()

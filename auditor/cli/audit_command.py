@@ -33,6 +33,7 @@ from harness.cli.refusal import lines
 from harness.environment import Environment
 from harness.errors import HarnessError, UsageError, unusable
 from harness.files import write_atomic
+from reports import trail
 from reports.material import Material
 
 GRAVITY = (2, 1, 3, 0)
@@ -326,7 +327,9 @@ def _name(path: Path) -> str:
 
 def keep(folder: Path, found: Audit, material: Material) -> Iterator[str]:
     """Writes evidence, checks, verdict and reports; yields a warning where that cannot be."""
-    facts = (("evidence.jsonl", _lines(found.evidence)), ("checks.jsonl", _lines(found.checks)))
+    facts = [("evidence.jsonl", _lines(found.evidence)), ("checks.jsonl", _lines(found.checks))]
+    if picture := trail.render(found.evidence):
+        facts.append(("trail.svg", picture))
     try:
         if folder.is_symlink():
             raise OSError(f"{folder} is a link")

@@ -30,9 +30,11 @@ def print_selftest(*, missed: bool, write: bool) -> int:
     """Runs every rule on its examples and their mutants; 0 when none is wrong."""
     from auditor import figures
     from auditor import selftest as selftests  # the library behind mutants takes a while to load
+    from auditor.cli.trail_commands import stored_table
 
     result = selftests.run(RULES)
     typer.echo(result.text(missed=missed))
+    typer.echo(f"\n{stored_table()}")
     if write:
         kept = figures.write(registry.load_all(RULES), result)
         typer.echo(f"The figures are kept in {kept}.", err=True)

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from auditor.evidence.book import Book
 from auditor.evidence.subject import Subject
+from auditor.trail import uses
 from harness import sandbox
 from harness.attempt import AttemptFolder
 from harness.environment import Environment
@@ -80,6 +81,7 @@ class Runtime:
             _note_gaps(notes, report, subject)
             _note_inside(notes, report, subject)
             _note_outside(notes, report, subject)
+        notes.add("file_trail", _trail(witness.reports, subject), inside=True)
         notes.add("runtime_score", _compared(line, score, witness.reports), inside=False)
 
     def _score(self, tree: Path) -> Score:
@@ -121,6 +123,16 @@ def _compared(line: ScoreLine, score: Score, reports: Sequence[Report]) -> dict[
         "runs": len(reports),
         "interpreters": sum(len(report.interpreters) for report in reports),
         "looks": sum(report.outside.looks for report in reports),
+    }
+
+
+def _trail(reports: Sequence[Report], subject: Subject) -> dict[str, JsonValue]:
+    """Who read and wrote what, as a graph."""
+    found = uses.trail(reports, subject.rules, sandbox.HOME, subject.paths, subject.is_scorer)
+    return {
+        "processes": [dict(process._asdict()) for process in found.processes],
+        "files": {path: role for path, role in found.files.items()},
+        "uses": [dict(use._asdict()) for use in found.uses],
     }
 
 

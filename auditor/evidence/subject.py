@@ -56,6 +56,12 @@ class Subject:
         return {entry.path: entry.sha256 for entry in start.entries}
 
     @cached_property
+    def paths(self) -> frozenset[str]:
+        """Every path of the snapshot and of the start."""
+        now = snapshot.manifest(self.folder, self.commit).entries
+        return frozenset(entry.path for entry in now) | self._started.keys()
+
+    @cached_property
     def given(self) -> frozenset[str]:
         """Hashes of every file of the snapshot, of the start, and of what is protected."""
         files = [path for path in self.folder.protected.rglob("*") if path.is_file()]

@@ -130,16 +130,23 @@ _READERS = {
 }  # fmt: skip
 
 
+def shard_of(path: str) -> tuple[str, int] | None:
+    """Returns the model that a file is named as a part of, and which part."""
+    found = _SHARD.fullmatch(path)
+    if found is None:
+        return None
+    return f"{found['stem']}-of-{found['count']}{found['suffix']}", int(found["number"])
+
+
 def together(files: Iterable[Weights]) -> Iterator[Weights]:
     """Yields models: files that are named as parts of one are put together."""
     groups: dict[str, dict[int, Weights]] = {}
     for file in files:
-        shard = _SHARD.fullmatch(file.path)
+        shard = shard_of(file.path)
         if shard is None:
             yield file
         else:
-            key = f"{shard['stem']}-of-{shard['count']}{shard['suffix']}"
-            groups.setdefault(key, {})[int(shard["number"])] = file
+            groups.setdefault(shard[0], {})[shard[1]] = file
     for key, parts in groups.items():
         yield _joined(key, parts)
 

@@ -52,6 +52,16 @@ class Mapped:
 
 
 @dataclass(frozen=True)
+class Held:
+    """A file that the run could have written, and that a process had open."""
+
+    path: str
+    pid: int
+    written: bool
+    """It was open for writing."""
+
+
+@dataclass(frozen=True)
 class Sampled:
     """What was seen of one run."""
 
@@ -60,6 +70,8 @@ class Sampled:
     mapped: tuple[Mapped, ...] = ()
     opened: tuple[str, ...] = ()
     """Files that the run could have written and that a process had open."""
+    held: tuple[Held, ...] = ()
+    """The same by process, with what they were open for."""
     unreadable: int = 0
     """Looks at a process that it did not allow."""
     full: bool = False
@@ -76,6 +88,7 @@ class Sampler:
         self._processes: dict[tuple[int, str, str], Process] = {}
         self._mapped: dict[str, Mapped] = {}
         self._opened: dict[str, None] = {}
+        self._held: dict[tuple[str, int, bool], Held] = {}
         self._known: dict[int, tuple[str, float]] = {}
         self._running: dict[int, tuple[str, str]] = {}
         self._left = ALL_BYTES
@@ -103,6 +116,7 @@ class Sampler:
             processes=tuple(self._processes.values()),
             mapped=tuple(self._mapped.values()),
             opened=tuple(self._opened),
+            held=tuple(self._held.values()),
             unreadable=self._unreadable,
             full=self._full,
         )
@@ -127,7 +141,10 @@ class Sampler:
             self._look_at_mappings(pid, folder)
         self._count(pid, int(status.get("Threads", "1")))
         for name in os.listdir(folder / "fd")[:CAP]:
-            self._note_open(os.readlink(folder / "fd" / name))
+            target = os.readlink(folder / "fd" / name)
+            self._note_open(target)
+            if target in self._opened:
+                self._note_held(target, pid, folder / "fdinfo" / name)
 
     def _count(self, pid: int, threads: int) -> None:
         exe, argv = self._running[pid]
@@ -147,6 +164,17 @@ class Sampler:
                 self._full = True
                 return
             self._opened[target] = None
+
+    def _note_held(self, target: str, pid: int, info: Path) -> None:
+        both = ((target, pid, written) in self._held for written in (False, True))
+        if all(both) or len(self._held) >= CAP:
+            return
+        try:
+            flags = int(_fields(info).get("flags", "0"), 8)
+        except (OSError, ValueError):
+            return  # it was closed meanwhile
+        written = bool(flags & (os.O_WRONLY | os.O_RDWR))
+        self._held.setdefault((target, pid, written), Held(target, pid, written))
 
     def _look_at_mappings(self, pid: int, folder: Path) -> None:
         for line in (folder / "maps").read_text("utf-8", "replace").splitlines():

@@ -1,0 +1,117 @@
+"""The numbers of a model that comparisons use: whole tensors, or evenly spread rows of large ones.
+
+What is kept of a model is bounded, whatever its size; nothing is drawn at random, so that equal
+tensors always give equal numbers.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from auditor.trail.faults import Unreadable
+from auditor.trail.tensor import Numbers, Tensor
+from auditor.trail.weights import Weights
+
+WHOLE = 1 << 20
+"""Elements of a tensor that are compared one by one; of larger ones, rows are taken."""
+ALL = 64 << 20
+"""Elements of a model that are kept at once: 256 MiB."""
+LEAST = 1 << 14
+FEWEST = 64
+"""A tensor of fewer elements tells nothing: norms and biases often stay what they were."""
+DISTINCT = 16
+"""A tensor of fewer different values neither: it is a mask, a counter or as it was begun."""
+SKETCH = 64
+"""Columns of a large tensor of which every row is kept."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is kept of one tensor."""
+
+    tensor: Tensor
+    rows: np.ndarray
+    """Which rows were taken."""
+    body: Numbers
+    """Those rows [rows, columns]; not finite values are zero."""
+    whole: bool
+
+    @property
+    def name(self) -> str:
+        """The tensor's name."""
+        return self.tensor.name
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash over type, form and content."""
+        return self.tensor.digest()
+
+    @cached_property
+    def sketch(self) -> tuple[Numbers, np.ndarray]:
+        """Every row at some columns, and which columns these are."""
+        rows, columns = self.tensor.matrix_shape()
+        if self.whole:
+            return self.body, np.arange(columns)
+        chosen = np.unique(np.linspace(0, columns - 1, SKETCH).astype(np.int64))
+        found = np.empty((rows, len(chosen)), np.float32)
+        step = max(WHOLE // columns, 1)
+        for first in range(0, rows, step):
+            wanted = range(first, min(first + step, rows))
+            found[wanted.start : wanted.stop] = _finite(self.tensor.rows(wanted))[:, chosen]
+        return found, chosen
+
+    def read(self) -> None:
+        """Reads what else is needed of the file, so that it may be closed.
+
+        Raises:
+            Unreadable: the file has fewer bytes than it claims.
+        """
+        if self.telling:
+            assert self.digest and len(self.sketch), "they are kept from now on"
+
+    @cached_property
+    def telling(self) -> bool:
+        """Whether it can say where it is from: enough elements, and enough different ones."""
+        if self.tensor.elements < FEWEST:
+            return False
+        sample = self.body.ravel()[: 1 << 14]
+        return len(np.unique(sample)) >= DISTINCT
+
+
+def looks(model: Weights, faults: list[str]) -> Iterator[Look]:
+    """Yields what is kept of each tensor; what cannot be read is added to `faults`."""
+    numeric = [item for item in model.tensors if item.dtype not in ("bool", "c64", "c128")]
+    room = WHOLE
+    if sum(min(item.elements, WHOLE) for item in numeric) > ALL:
+        room = max(ALL // len(numeric), LEAST)
+    for tensor in numeric:
+        if not tensor.elements:
+            continue
+        try:
+            look = _look(tensor, room)
+            look.read()
+            yield look
+        except Unreadable as error:
+            faults.append(str(error))
+
+
+def _look(tensor: Tensor, room: int) -> Look:
+    rows, columns = tensor.matrix_shape()
+    if tensor.elements <= room:
+        body = _finite(tensor.numbers()).reshape(rows, columns)
+        return Look(tensor, np.arange(rows), body, whole=True)
+    if columns > room:  # one long row: its beginning, as of a file that is too long to read
+        flat = Tensor(
+            tensor.name, tensor.dtype, (room,), tensor.blob, tensor.start, None, tensor.swapped
+        )
+        return Look(tensor, np.arange(1), _finite(flat.numbers())[None], whole=False)
+    taken = np.unique(np.linspace(0, rows - 1, max(room // columns, 1)).astype(np.int64))
+    return Look(tensor, taken, _finite(tensor.rows(taken)), whole=False)
+
+
+def _finite(numbers: Numbers) -> Numbers:
+    """Zeros in place of what is not finite, and of what squares beyond all bounds."""
+    usable = np.isfinite(numbers) & (np.abs(numbers) < 1e15)
+    return numbers if usable.all() else np.where(usable, numbers, np.float32(0))
