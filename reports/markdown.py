@@ -114,6 +114,7 @@ def _finding(deed: Deed) -> Iterator[str]:
     yield (
         f"- **{finding.kind.upper()} {marked(finding.code)}** {marked(finding.rule)} "
         f"({misdeed}{of}): {marked(finding.message)} {marked(known(finding))}."
+        + (f" `{finding.fingerprint}`" if finding.fingerprint.isalnum() else "")
     )
     for place in places(finding)[:PLACES]:
         yield f"  - at {marked(place)}"

@@ -98,7 +98,8 @@ def _findings(findings: Sequence[Finding]) -> Padding:
         text.append(f"    {plain(finding.message)}\n")
         for place in places(finding)[:5]:
             text.append(f"    at {plain(place)}\n")
-        text.append(f"    {known(finding)}\n", "dim")
+        named = f" [{finding.fingerprint}]" if finding.fingerprint else ""
+        text.append(f"    {known(finding)}{named}\n", "dim")
     if (more := len(findings) - SHOWN) > 0:
         text.append(f"and {more} more\n")
     text.rstrip()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from harness.errors import UsageError
 from reports import github, html, json_lines, junit, markdown, sarif, text
 from reports.material import Material
 
@@ -15,6 +16,20 @@ class Format(NamedTuple):
     """Makes one document of what was rendered; None where each stands for itself."""
 
 
+def one_page(pages: Sequence[str]) -> str:
+    """Returns the only page.
+
+    Raises:
+        UsageError: there are several.
+    """
+    if len(pages) != 1:
+        raise UsageError(
+            f"--format html prints one page, and there are {len(pages)} verdicts.",
+            hint="Say `--output DIR`, which keeps a page of each, and another format.",
+        )
+    return pages[0]
+
+
 FORMATS = {
     "text": Format(lambda material: text.render(material.verdict)),
     "json": Format(lambda material: json_lines.render(material.verdict)),
@@ -22,7 +37,7 @@ FORMATS = {
     "sarif": Format(sarif.run, sarif.join),
     "junit": Format(junit.suite, junit.join),
     "github": Format(github.render),
-    "html": Format(html.render),
+    "html": Format(html.render, one_page),
 }
 FILES = {
     "verdict.json": "json",

@@ -1,11 +1,18 @@
 """A finding is known again when other lines move, and its lines can be read without the attempt."""
 
+import json
+from pathlib import Path
+
 import pytest
 
+from auditor.cli.material import material_of
+from auditor.cli.rule_commands import RULES
 from auditor.code.source import ChangedSource
 from auditor.evidence.book import Book
 from auditor.models import Finding, Site
 from auditor.passages import MOST, Passages
+from auditor.plain import PlainAuditor
+from reports import sarif
 from tests.auditor.test_settle import finding
 
 START = "import os\n\n\ndef work():\n    return 1\n"
@@ -68,6 +75,29 @@ def test_the_lines_around_a_place_are_kept_with_what_was_there_before() -> None:
     assert ("-", None, "    return 1") in shown
     assert ("+", 5, "    return cached") in shown
     assert (" ", 4, "def work():") in shown
+
+
+def test_code_scanning_knows_a_finding_again(tmp_path: Path) -> None:
+    """End to end: two clocks are replaced, then everything but those lines moves."""
+    solve = tmp_path / "solve"
+    solve.mkdir()
+    clocks = "import time\n\ntime.time = lambda: 0\ntime.perf_counter = lambda: 0\n"
+    found = []
+    for text in (clocks, f'"""About it."""\n\nimport os\n{clocks}\n\ndef more():\n    return os\n'):
+        (solve / "solve.py").write_text(text)
+        material = material_of(PlainAuditor(RULES).audit(solve))
+        results = json.loads(sarif.render(material))["runs"][0]["results"]
+        found.append(
+            {
+                (item["ruleId"], item["partialFingerprints"]["auditor/v1"]): item["locations"][0][
+                    "physicalLocation"
+                ]["region"]["startLine"]
+                for item in results
+            }
+        )
+    assert found[0].keys() == found[1].keys()
+    assert len(found[0]) >= 2
+    assert all(found[1][key] > line for key, line in found[0].items())
 
 
 def test_what_cannot_be_shown_is_left_out() -> None:

@@ -7,10 +7,13 @@ import shutil
 import subprocess
 import tempfile
 import time
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 OPTIONS = (
@@ -120,6 +123,19 @@ class Browser:
             self._rest += part
 
 
+def main() -> None:
+    """Takes a picture of the beginning of a page, small enough for a README."""
+    parser = ArgumentParser(prog="python -m tests.reports.browser", description=main.__doc__)
+    parser.add_argument("page", type=Path)
+    parser.add_argument("picture", type=Path)
+    asked = parser.parse_args()
+    with browser() as chromium:
+        chromium.open(asked.page, width=1000, height=1180, prefers_color_scheme="light")
+        chromium.shot(asked.picture, whole=False)
+    with Image.open(asked.picture) as taken:
+        taken.quantize(200, dither=Image.Dither.NONE).save(asked.picture, optimize=True)
+
+
 @contextmanager
 def browser() -> Iterator[Browser]:
     """Starts a browser with a profile of its own, and ends it."""
@@ -143,3 +159,7 @@ def browser() -> Iterator[Browser]:
             started.terminate()
             started.wait(LIMIT_S)
             os.close(mine)
+
+
+if __name__ == "__main__":
+    main()
