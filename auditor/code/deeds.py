@@ -114,6 +114,7 @@ LOOKERS = frozenset({
     "stat", "test", "tree", "wc", "which", "locate", "exa", "namei",
 })  # fmt: skip
 READERS = frozenset({
+    "emacs", "gpg", "nano", "openssl", "sqlite3", "vi", "vim",
     "ag", "awk", "base64", "bat", "cat", "column", "cut", "egrep", "expand", "fgrep", "fold",
     "gawk", "grep", "head", "hexdump", "join", "jq", "less", "more", "mawk", "nl", "od", "paste",
     "perl", "rev", "rg", "sed", "sort", "strings", "tac", "tail", "tr", "uniq", "view", "xxd",
@@ -153,12 +154,22 @@ VALUED: Mapping[str, frozenset[str]] = {
     "truncate": frozenset({"-s"}), "od": frozenset({"-N", "-t", "-A"}),
 }  # fmt: skip
 """Options that take the next word as their value."""
+SHOWS = frozenset({"archive", "blame", "cat-file", "checkout", "diff", "grep", "log", "show"})
+"""What git does that tells of a repository's content."""
+INTERPRETERS = frozenset({"julia", "lua", "node", "perl", "php", "ruby", "Rscript"})
+QUIET = frozenset({
+    ":", "alias", "apropos", "break", "chdir", "date", "echo", "exit", "export", "false", "help",
+    "history", "hostname", "info", "let", "man", "mkdir", "mkfifo", "printf", "ps", "pwd", "read",
+    "return", "set", "shift", "sleep", "true", "type", "umask", "unset", "wait", "whereis",
+})  # fmt: skip
+"""Programs to which a path is only a name."""
 LEAVES = frozenset({"nohup", "setsid"})
 PATTERNS = frozenset({"-e", "-f", "--regexp", "--file", "--expression"})
 _REDIRECTED = re.compile(r"(?:\d{0,2}|&)(>>|>\||>|<<<|<>|<)(.*)", re.S)
 _INSIDE = re.compile(r"\$\(([^()]{1,4000})\)|`([^`]{1,4000})`")
 _ASSIGNED = re.compile(r"([A-Za-z_]\w*)\+?=(.*)", re.S)
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::?[-=+?][^}]*)?\}|(\w+))")
+_LITERAL = re.compile(r"['\"]((?:\.{1,2})?/[^'\"\s]+)['\"]")
 _PYTHON = re.compile(r"(?:.*/)?(?:python|pypy)[\d.]*(?:w)?$")
 
 
@@ -172,6 +183,7 @@ class _Shell:
         self.snippets: list[Piece] = []
         self._folders: list[str] = []
         self._opened: list[tuple[str, int]] = []
+        self._outer: list[str] = []
         self._stages = 0
         self._waited: list[int] = []
         """How many deeds there were when something was waited for."""
@@ -191,6 +203,7 @@ class _Shell:
             if not word.operator:
                 segment.append(word._replace(line=word.line + shift))
                 continue
+            outer = f"{segment[0].text} {segment[-1].text}" if len(segment) > 1 else ""
             if segment:
                 pipeline.append(segment)
             segment = []
@@ -204,9 +217,11 @@ class _Shell:
                 elif sign == "&":
                     self._leave_behind()
                 if sign == "(":
+                    self._outer.append(outer if outer.endswith("$") else "")
                     self._opened.append(("(", len(self.deeds)))
                     self._folders.append(self.session.folder)
                 elif sign == ")":
+                    self._hand_over(len(self.deeds))
                     self._close("(")
                     if self._folders:
                         self.session.folder = self._folders.pop()
@@ -216,8 +231,11 @@ class _Shell:
     ) -> None:
         first = len(self.deeds)
         compound = False
+        before: list[Word] = []
         for stage in stages:
-            compound |= self._stage(stage, documents, depth)
+            given = before if any(word.text == "xargs" for word in stage[:3]) else []
+            compound |= self._stage([*stage, *given], documents, depth)
+            before = [word for word in stage[1:] if not word.text.startswith("-")]
         if len(stages) > 1 or documents:
             self._join(first)
         if background and not compound:
@@ -255,6 +273,15 @@ class _Shell:
                 return
 
     _closed: tuple[str, int] = ("", 0)
+
+    def _hand_over(self, end: int) -> None:
+        """What a command substitution names is what the program around it is given."""
+        outer = self._outer.pop() if self._outer else ""
+        name = outer.partition(" ")[0].rsplit("/", 1)[-1]
+        first = next((at for sign, at in reversed(self._opened) if sign == "("), end)
+        if name in READERS:
+            named = [item for item in self.deeds[first:end] if item.verb is Verb.LOOK]
+            self.deeds += [replace(item, verb=Verb.READ) for item in named]
 
     def _leave_behind(self) -> None:
         """Marks what the compound that was closed last does: it was put into the background."""
@@ -344,8 +371,12 @@ class _Shell:
         elif name in ("cd", "pushd"):
             to = next((word for word in rest if not word.startswith("-")), "~")
             self.session.folder = joined(self.session.folder, to)
-        elif name in SHELLS or name in ("eval", "source", "."):
+        elif " " in words[0]:
+            self._deeper(words[0], line, depth)
+        elif name in SHELLS or name in ("eval", "source", ".", "su", "runuser"):
             self._nested(line, name, rest, documents, depth)
+        elif name == "trap":
+            self._deeper("".join(rest[:1]), line, depth)
         elif _PYTHON.match(name):
             self._python(line, rest, documents)
         else:
@@ -389,7 +420,7 @@ class _Shell:
                 self._deeper(next(iter(rest[number + 1 :]), ""), line, depth)
                 return
         operands = [word for word in rest if not word.startswith("-")]
-        if operands:
+        if operands and name not in ("su", "runuser"):
             self._do(line, Verb.RUN, operands[0], what=name)
             return
         for document in documents:
@@ -452,8 +483,16 @@ class _Shell:
             self.deeds.append(Deed(line, Verb.SCHEDULE, " ".join(rest)[:PATH], what=name))
         elif name in ("tmux", "screen"):
             self._detached(line, rest, depth)
+        elif name == "git":
+            asked = [rest[at + 1] for at, word in enumerate(rest[:-1]) if word == "-C"]
+            self._each(line, Verb.READ if SHOWS & set(rest) else Verb.LOOK, asked, name)
+        elif name in INTERPRETERS and any(word in ("-e", "-r", "--eval") for word in rest):
+            literals = [path for word in rest for path in _LITERAL.findall(word)]
+            self._each(line, Verb.READ, literals, name)
         elif "/" in words[0]:
             self._do(line, Verb.RUN, words[0], what=name)
+        elif name not in QUIET:  # whatever it is, it is given these files
+            self._each(line, Verb.READ, filter(_is_path, operands), name)
 
     def _detached(self, line: int, rest: Sequence[str], depth: int) -> None:
         began = len(self.deeds)
@@ -622,6 +661,10 @@ class _Shell:
             self.files.append(Made(at, path, text, more=False))
 
 
+def _is_path(word: str) -> bool:
+    return "/" in word and ":" not in word
+
+
 def _note_redirection(sign: str, target: str, found: list[tuple[Verb, str]]) -> None:
     if sign.startswith(">") and not target.startswith("&"):
         found.append((Verb.WRITE, target))
@@ -724,7 +767,7 @@ def _endless_lines(tree: ast.Module | None) -> tuple[tuple[int, int], ...]:
 def _of_call(call: Call, program: Program) -> Iterator[Deed]:
     line = call.site.line
     func = call.node.func
-    owner = list(program.texts(func.value)) if isinstance(func, ast.Attribute) else []
+    owner = _texts([func.value], program) if isinstance(func, ast.Attribute) else []
     last = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
     first, second = _texts(call.args[:1], program), _texts(call.args[1:2], program)
     names = call.names or frozenset({last})
@@ -806,7 +849,43 @@ def _quoted(node: ast.expr, program: Program) -> str:
 
 
 def _texts(given: Iterable[ast.expr], program: Program) -> list[str]:
-    return [text for item in given for text in program.texts(item)][:ALTERNATIVES]
+    found: list[str] = []
+    for item in given:
+        texts = program.texts(item)
+        known = texts and UNKNOWN not in "".join(texts)
+        letters = len(texts) > 2 and all(len(text) == 1 for text in texts)  # of a pattern's text
+        found += texts if known and not letters else _looped(item, program)
+    return found[:ALTERNATIVES]
+
+
+def _looped(node: ast.expr, program: Program, depth: int = 3) -> list[str]:
+    """The folders and patterns that a path comes from, where a loop goes through what they hold."""
+    names = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+    found: list[str] = []
+    for index in program.modules if names and depth else ():
+        for place in index.statements:
+            for target, source in _loops(place.node):
+                if names.isdisjoint(_bound(target)):
+                    continue
+                for call in ast.walk(source):
+                    if isinstance(call, ast.Call):
+                        owner = [call.func.value] if isinstance(call.func, ast.Attribute) else []
+                        for item in (*owner, *call.args):
+                            found += [text for text in program.texts(item) if UNKNOWN not in text]
+                if not found:
+                    found += _looped(source, program, depth - 1)
+    return found[:ALTERNATIVES]
+
+
+def _loops(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
+    if isinstance(node, ast.For | ast.AsyncFor):
+        yield node.target, node.iter
+    for generator in getattr(node, "generators", ()):
+        yield generator.target, generator.iter
+
+
+def _bound(target: ast.expr) -> set[str]:
+    return {node.id for node in ast.walk(target) if isinstance(node, ast.Name)}
 
 
 def _each(line: int, verb: Verb, paths: Iterable[str], what: str) -> Iterator[Deed]:

@@ -47,7 +47,8 @@ INSTALLERS = {
     "apt": {"install", "update", "upgrade"}, "apt-get": {"install", "update", "upgrade"},
     "conda": {"create", "install", "update"}, "git": {"clone", "fetch", "ls-remote", "pull"},
     "huggingface-cli": {"download"}, "hf": {"download"}, "mamba": {"create", "install"},
-    "npm": {"ci", "install"}, "pip": {"download", "install"}, "uv": {"add", "install", "sync"},
+    "npm": {"add", "ci", "i", "install"}, "pip": {"download", "install"},
+    "uv": {"add", "install", "sync"},
     "poetry": {"add", "install"}, "cargo": {"install"}, "docker": {"pull"}, "gem": {"install"},
     "gsutil": {"cp", "rsync"}, "aws": {"s3"}, "kaggle": {"datasets", "competitions"},
 }  # fmt: skip

@@ -6,14 +6,15 @@ meaning by `auditor.evidence.places`, and rules judge.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from pydantic import JsonValue
 
 from auditor.code.deeds import TEXT, Deed, Doings, Made, Session, Verb, of_python, of_shell
-from auditor.code.program import program_of
+from auditor.code.graph import graph_of
+from auditor.code.program import Program, program_of
 from auditor.code.source import ChangedSource
 from auditor.code.straight import Past
 from auditor.evidence import intent
@@ -230,12 +231,28 @@ class _Reader:
         source = ChangedSource(f"event {event.index}", straight.text, None, True, "python")
         program = program_of((source,), None)
         lines = text.split("\n")
-        for _, deed in of_python(program, (source,)):
+        deeds = [deed for _, deed in of_python(program, (source,))]
+        for deed in (*deeds, *self._flows(program)):
             own = deed.line - straight.shift
             found.append(
                 self._place(event, replace(deed, line=line + own - 1), _line(lines, own), via)
             )
         return found
+
+    def _flows(self, program: Program) -> Iterator[Deed]:
+        """What a snippet reads of the task's answers and writes to where results are."""
+        graph = graph_of(program)
+        kept = graph.readings(lambda path: self._is(path, Zone.ANSWERS, Zone.HIDDEN))
+        if not kept:
+            return
+        handed_in = graph.written(lambda path: self._is(path, Zone.OUTPUT))
+        for reading in kept:
+            if way := graph.way([reading.node], handed_in):
+                to = next(str(node[1]) for node in handed_in)
+                yield Deed(way[-1].line, Verb.COPY, reading.file, to, "a snippet")
+
+    def _is(self, path: str, *zones: Zone) -> bool:
+        return self._places.of(path).zone in zones
 
     def _place(self, event: Event, deed: Deed, quote: str, via: str = "") -> Placed:
         plain = deed.verb in (Verb.FETCH, Verb.INSTALL, Verb.KILL, Verb.SCHEDULE)
@@ -392,7 +409,7 @@ def _without_magic(text: str) -> tuple[str, list[str]]:
     commands: list[str] = []
     lines = []
     for line in text.split("\n"):
-        match = re.match(r"\s*(!{1,2}|%%?(?:bash|sh|system|sx)\b)(.*)", line)
+        match = re.match(r"\s*(!{1,2}|%%?(?:bash|sh|system|sx)\b|%(?=pip|conda))(.*)", line)
         if match:
             commands.append(match[2])
         lines.append("" if match or re.match(r"\s*%", line) else line)
