@@ -17,6 +17,7 @@ from auditor.evidence import (
     scores,
     trajectory,
     weights,
+    work,
 )
 from auditor.evidence.book import Book
 from auditor.evidence.cases import Cases
@@ -127,6 +128,7 @@ class _Examination:
         self._rules = registry.of(self._options.rules_root, None if self._common else environment)
         self._lines = folder.score_log().lines
         self._sources: dict[int, tuple[ChangedSource, ...]] = {}
+        self._recorded: recorded.Trajectory | None = None
         self._interventions: dict[int, list[Intervention]] = {}
         self._worth: dict[int, Worth] = {}
         self._checks: dict[int | None, list[Check]] = {}
@@ -169,10 +171,26 @@ class _Examination:
                 self._book, self._folder, facts, line.index, line.commit, previous
             )
             previous = line.commit
+        work.transcript(self._book, self._recorded, self._sources)
+        work.logs(self._book, self._sources)
+        work.artefacts(
+            self._book, self._folder, self._environment.facts, self._lines, self._sources
+        )
+        self._likeness()
+
+    def _likeness(self) -> None:
+        """Holds the code against the reference; without numpy, that is a gap."""
+        try:
+            from auditor.evidence.likeness import Likeness
+        except ImportError:
+            return
+        likeness = Likeness(self._folder, self._environment)
+        for line in self._lines:
+            likeness.collect(self._book, line.index, line.commit, self._sources[line.index])
 
     def _trajectory(self) -> None:
         """Reads what was recorded of the agent's doing, and the files that only that shows."""
-        found = recorded.read(self._folder.root)
+        found = self._recorded = recorded.read(self._folder.root)
         if found is None:
             return
         start = self._attempt.start_commit
