@@ -13,6 +13,7 @@ class Book:
 
     def __init__(self) -> None:
         self._facts: list[Evidence] = []
+        self._about: dict[int | None, list[Evidence]] = {}
         self._lock = Lock()
 
     def add(
@@ -31,6 +32,7 @@ class Book:
                 data=dict(data),
             )  # fmt: skip
             self._facts.append(fact)
+            self._about.setdefault(entry, []).append(fact)
         return fact
 
     def all(self) -> tuple[Evidence, ...]:
@@ -39,4 +41,4 @@ class Book:
 
     def about(self, entry: int | None) -> tuple[Evidence, ...]:
         """Returns the facts about one entry, or about the whole attempt."""
-        return tuple(fact for fact in self._facts if fact.entry == entry)
+        return tuple(self._about.get(entry, ()))

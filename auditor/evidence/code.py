@@ -9,6 +9,7 @@ import io
 import re
 import tokenize
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from pydantic import JsonValue
 
@@ -260,6 +261,7 @@ def _without_comments(path: str, texts: Mapping[str, str]) -> str:
         return text
 
 
+@lru_cache(maxsize=4)  # the start, an entry and the one before, for entry after entry
 def texts_of(folder: AttemptFolder, commit: str) -> dict[str, str]:
     """Returns every file of a snapshot that is text and not too large, by path."""
     small = {

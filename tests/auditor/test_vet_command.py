@@ -8,13 +8,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from auditor import known
 from auditor.audit import Auditor
-from harness import keys
+from harness import keys, scoring
+from harness.attempt import AttemptFolder
 from tests.harness.toy import Said, Terminal, answer, fingerprint, pour, refused
 
 NEVER = ("--replay", "never")
@@ -299,3 +301,27 @@ def test_workers_and_one_alone_find_the_same(run: Terminal, make: Make, place: P
     assert {name: row["case"] for name, row in many.items()} == {
         name: row["case"] for name, row in alone.items()
     }
+
+
+@pytest.mark.parametrize("entries", [6, pytest.param(60, marks=pytest.mark.slow)])
+def test_many_entries_and_no_time_left(
+    run: Terminal, honest: Path, entries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is a gap, and none but the first is laid out to be run."""
+    for number in range(entries):
+        answer(honest, 2.0 + number / 100)
+        run("harness", "score", honest)
+    laid_out: list[str] = []
+    lay = scoring.materialised
+
+    def counted(folder: AttemptFolder, commit: str) -> AbstractContextManager[Path]:
+        laid_out.append(commit)
+        return lay(folder, commit)
+
+    monkeypatch.setattr("auditor.evidence.replay.materialised", counted)
+    said = run("auditor", "vet", honest, "--budget", "0s", "--format", "json")
+    case = table(said)["honest"]["case"]
+    assert isinstance(case, dict)
+    assert (case["verdict"], case["entries"]) == ("inconclusive", entries + 1)
+    assert case["gaps"] > entries
+    assert len(set(laid_out)) <= 1
