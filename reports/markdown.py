@@ -113,7 +113,7 @@ def _finding(deed: Deed) -> Iterator[str]:
     misdeed = finding.misdeed.replace("_", " ")
     yield (
         f"- **{finding.kind.upper()} {marked(finding.code)}** {marked(finding.rule)} "
-        f"({misdeed}{of}): {marked(finding.message)} {marked(known(finding))}."
+        f"({misdeed}{of}): {marked(finding.message)} ({marked(known(finding))})"
         + (f" `{finding.fingerprint}`" if finding.fingerprint.isalnum() else "")
     )
     for place in places(finding)[:PLACES]:

@@ -119,7 +119,7 @@ def _markdown(rule: RuleText) -> str:
 
 
 def _result(finding: Finding, rule: int, material: Material) -> Object:
-    located = [site for site in finding.sites if site.path is not None]
+    located = list(dict.fromkeys(site for site in finding.sites if site.path is not None))
     answers = [
         item for item in material.verdict.answers if item.answer.finding == finding.fingerprint
     ]

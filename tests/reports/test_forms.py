@@ -87,7 +87,10 @@ def test_a_log_that_is_not_valid_is_refused() -> None:
 
 
 def test_sarif_explains_its_rules_and_shows_the_way_of_the_data() -> None:
-    way = (Site(path="a b.py", line=3), Site(path="c.py", line=9), Site(hash="c0ffee"))
+    way = (
+        Site(path="a b.py", line=3), Site(path="a b.py", line=3), Site(path="c.py", line=9),
+        Site(hash="c0ffee"),
+    )  # fmt: skip
     log = json.loads(sarif.render(material(findings=(finding(sites=way),))))
     run = log["runs"][0]
     rule = run["tool"]["driver"]["rules"][0]
