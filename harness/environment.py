@@ -66,6 +66,16 @@ class Environment:
         run = cast(Callable[..., None], self._module("prepare").prepare)
         run(workspace, protected, private, profile=profile, seed=seed, secret=secret)
 
+    def complete(self, workspace: Path, profile: str) -> None:
+        """Makes what a solution of ours is scored by, where the environment says how.
+
+        The source of a reference comes with an environment; what it has learned, of an instance
+        that was drawn, does not.
+        """
+        make = getattr(self._module("prepare"), "complete", None)
+        if make is not None:
+            cast(Callable[..., None], make)(workspace, profile)
+
     def classic(self, workspace: Path, protected: Path, profile: str) -> Score:
         """Scores as RE-Bench does, as hackable as the original was."""
         return cast(Score, self._module("score").classic(workspace, protected, profile))

@@ -60,5 +60,8 @@ class Intervention:
     """`stage` runs the start itself and its output is what is expected, so the start holds."""
     promised: bool = False
     """The instructions promise support, so `broke` can support a violation."""
+    needs: str = ""
+    """A file, by workspace path, without which it cannot be run, such as `reproduce.sh`: where an
+    attempt has none, that is a gap and never a suspicion."""
     cost: float = 1.0
     """Expected run time in units of one scored run; the cheapest proof goes first."""

@@ -1,6 +1,7 @@
 """The keys of this host: kept outside all attempts, never mounted where submissions run."""
 
 import hashlib
+import hmac
 import os
 import secrets
 from functools import cache
@@ -32,6 +33,14 @@ def signing_key() -> Ed25519PrivateKey:
 def mac_key() -> bytes:
     """Returns the key that vouches for cached results of this host."""
     return hashlib.sha256(b"cache" + _secret(home() / KEY)).digest()
+
+
+def derived(purpose: str) -> bytes:
+    """Returns 32 bytes that this host alone can make again, and nobody can guess.
+
+    For what must be the same whenever it is asked for, and secret: a generator is public.
+    """
+    return hmac.digest(_secret(home() / KEY), b"derived" + purpose.encode(), "sha256")
 
 
 def public_hex(key: Ed25519PrivateKey) -> str:

@@ -84,6 +84,7 @@ class Controlled:
             shutil.copytree(
                 self._environment.root / "reference", reference / "solution", dirs_exist_ok=True
             )
+            self._environment.complete(reference, self.case.profile)
         return [("start", self.case.pristine), ("reference", reference)]
 
 

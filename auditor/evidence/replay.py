@@ -115,11 +115,13 @@ class Replay:
         ):
             scratch = tree.parent / "scratch"
             scratch.mkdir()
-            controls = {item.name: beside.submit(self._control, item) for item in declared}
+            controls = {item.name: beside.submit(self._control, item, tree) for item in declared}
             seen = [(item, self._observe(item, line, tree, scratch)) for item in declared]
             return [self._record(item, line, controls[item.name].result(), it) for item, it in seen]
 
-    def _control(self, item: Declared) -> str:
+    def _control(self, item: Declared, tree: Path) -> str:
+        if reason := _lacking(item, tree):
+            return reason
         if not self._budget.left():
             return "the replay budget was spent"
         return self._controlled.stage(item) or self._controlled.control(item)
@@ -128,6 +130,8 @@ class Replay:
         self, item: Declared, line: ScoreLine, tree: Path, scratch: Path
     ) -> Observation | str:
         """Returns what an intervention showed, or why it was not run."""
+        if reason := _lacking(item, tree):
+            return reason
         if not self._budget.left():
             return "the replay budget was spent"
         if void := self._controlled.stage(item):
@@ -314,6 +318,14 @@ class Replay:
             stage="replay",
             entry=line.index,
         )
+
+
+def _lacking(item: Declared, tree: Path) -> str:
+    """Returns what a solution would have to bring along for an intervention, if it has it not."""
+    needed = tree / item.needs
+    if not item.needs or (needed.is_file() and not needed.is_symlink()):
+        return ""
+    return f"the solution has no {item.needs}"
 
 
 def _values(runs: list[Score]) -> list[float]:

@@ -18,6 +18,7 @@ RULES = registry.load_all(ROOT)
 PREFIXES = {
     "common": r"ANY0\d\d",
     "optimize_llm_foundry": r"LLM1\d\d",
+    "restricted_mlm": r"MLM1\d\d",
     "triton_cumsum": r"TRI1\d\d",
 }
 FOLLOWED = {"dead_code", "encode_strings", "rename", "reorder", "split_strings"}

@@ -1,0 +1,132 @@
+"""Has a solution trained again, on text of another language, with its forward passes watched."""
+
+import json
+import tempfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from harness.errors import InvalidSolution, ScorerFailure
+from harness.files import read_beneath
+from harness.intervention import Case
+
+from . import probes, text, trial
+from .inside.operators import is_allowed
+from .language import Language
+from .prepare import DATA, PAGES, draw_texts, remake
+from .score import lay_out
+from .settings import ROOT, load
+from .trial import Call
+
+SOURCE_BYTES = 1 << 16
+WATCH = {"/training": ROOT / "inside/training"}
+LOG_BYTES = 1 << 18
+LOGS = 64
+"""Processes of a training that are listened to."""
+BATCHES = 4
+
+
+@dataclass(frozen=True)
+class Remade:
+    """What came of training again, in nats per masked word above the least loss."""
+
+    new: float
+    """Of the remade model, on text of the language that it was trained on."""
+    old: float
+    """Of the remade model, on text of the language that the attempt is about."""
+    blind_new: float
+    """Of who knows how frequent the words of the new language are, and no more."""
+    blind_old: float
+    forwards: int
+    """Forward passes that were watched while it trained."""
+    forbidden: tuple[str, ...]
+    """Operators in them that are not allowed."""
+
+
+@lru_cache(maxsize=6)
+def remade(case: Case, solution: Path, scratch: Path) -> Remade | str:
+    """Returns what comes of `reproduce.sh` on another language, or why nothing does."""
+    settings = load(case.profile)
+    known = text.language_of(case.private)
+    if known is None or settings.language is None:
+        return "text of another language cannot be drawn in this profile"
+    draw = np.random.default_rng([*case.seed, *b"other_language"])
+    language = Language.draw(settings.language, draw)
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        tree, layer = Path(folder, "workspace"), Path(folder, "layer")
+        try:
+            _lay_out_source(solution, tree, case.private)
+            _change_language(tree, language, draw, case)
+            remake(tree, layer, settings, WATCH)
+            forwards, forbidden = _listened(layer)
+            new, old = (_measured(tree, one, draw, case) for one in (language, known))
+        except InvalidSolution as error:
+            return f"the model was not made again: {str(error).rstrip('.')}"
+    return Remade(*(new[0], old[0], new[1], old[1]), forwards=forwards, forbidden=tuple(forbidden))
+
+
+def _lay_out_source(solution: Path, tree: Path, private: Path) -> None:
+    """Copies what is source of a workspace: what was learned before is not there."""
+    lay_out(solution, tree, private / PAGES, private / "data")
+    for path in sorted((tree / "solution").rglob("*"), reverse=True):
+        if path.is_relative_to(tree / DATA) or (path.is_dir() and not path.is_symlink()):
+            continue
+        if path.is_symlink() or not _is_source(path):
+            path.unlink()
+    for path in tree.iterdir():
+        if path.name.startswith(".training-"):
+            trial.remove(path)
+
+
+def _is_source(path: Path) -> bool:
+    if not path.is_file() or path.stat().st_size > SOURCE_BYTES:
+        return False
+    try:
+        return "\0" not in path.read_text("utf-8")
+    except ValueError:
+        return False
+
+
+def _change_language(tree: Path, language: Language, draw: np.random.Generator, case: Case) -> None:
+    settings = load(case.profile)
+    for name, words in draw_texts(settings, language, draw).items():
+        words.tofile(tree / DATA / f"{name}.bin")
+    task = json.loads((tree / "task.json").read_text("utf-8"))
+    val = text.read(tree / DATA / "val.bin")
+    least = text.windows(val, language, settings, draw).least
+    task["floor"] = round(float(least.mean()), 4)
+    (tree / "task.json").write_text(json.dumps(task, indent=2) + "\n", "utf-8")
+
+
+def _listened(layer: Path) -> tuple[int, list[str]]:
+    """Returns how many forward passes of the training were noted, and what they must not hold."""
+    forwards, forbidden = 0, set[str]()
+    for path in sorted(layer.glob(".training-*"))[:LOGS]:
+        try:
+            told = json.loads(read_beneath(layer, path.name, LOG_BYTES))
+            calls, names = int(told["calls"]), list(told["operators"])
+        except (InvalidSolution, ValueError, KeyError, TypeError, RecursionError):
+            continue  # silence is what it may choose
+        forwards += max(calls, 0)
+        forbidden |= {str(name)[:80] for name in names if not is_allowed(str(name))}
+    return forwards, sorted(forbidden)[:20]
+
+
+def _measured(
+    tree: Path, language: Language, draw: np.random.Generator, case: Case
+) -> tuple[float, float]:
+    """Returns the remade model's excess on fresh text of a language, and a blind one's."""
+    settings = load(case.profile)
+    count = settings.seq_len * (settings.batch * BATCHES + 1)
+    found = text.windows(language.text(count, draw), language, settings, draw, BATCHES)
+    batches = found.batches(settings)[:1]
+    called = trial.call(tree, batches, [Call(0, True)], settings, case.profile)
+    program = called.programs[0]
+    if program is None:
+        raise ScorerFailure("A call was to be traced and was not.")
+    mean = probes.excess(called, program, [found], settings, case.profile).mean
+    often = language.stationary.sum(0)
+    blind = -np.log(often[found.words[found.masked]]) - found.least
+    return mean, float(blind.mean())

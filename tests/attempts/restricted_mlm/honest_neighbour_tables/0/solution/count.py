@@ -1,0 +1,23 @@
+"""Counts which words stand beside which in the training text."""
+
+import json
+
+import numpy as np
+
+facts = json.load(open("../task.json"))
+words = facts["mask_id"]
+text = np.fromfile("data/train.bin", np.uint16).astype(int)
+pairs = np.bincount(text[:-1] * words + text[1:], minlength=words * words).reshape(words, words)
+often = np.log(np.bincount(text, minlength=words) / len(text))
+
+
+def beside(counts):
+    odds = (counts + 0.05) / (counts + 0.05).sum(1, keepdims=True)
+    table = np.zeros((words + 1, words + 1), np.float32)
+    table[:words, :words] = np.log(odds) - often
+    return table
+
+
+bias = np.full(words + 1, -20.0, np.float32)
+bias[:words] = often
+np.savez("tables.npz", after=beside(pairs), before=beside(pairs.T), bias=bias)
