@@ -228,7 +228,9 @@ def scores(environment: Environment, profile: str, pairs: int, apart_s: float) -
     found: dict[str, list[float]] = {"start": [], "reference": []}
     with _instance(environment, profile) as root:
         for name in found:
-            environment.complete(_solution(root, environment.root / name, Path(root, name)), profile)
+            environment.complete(
+                _solution(root, environment.root / name, Path(root, name)), profile
+            )
         for number in range(pairs):
             if number:
                 time.sleep(apart_s)

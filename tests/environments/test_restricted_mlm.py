@@ -6,7 +6,7 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import indent
@@ -161,7 +161,8 @@ def _prepare(root: Path, seed: int = 0, secret: bytes = b"secret") -> Made:
         folder.mkdir(parents=True)
     prepare.prepare(*folders, profile="tiny", seed=seed, secret=secret)
     (root / "trees").mkdir()
-    return Made(*folders, root / "trees")
+    workspace, protected, private = folders
+    return Made(workspace, protected, private, root / "trees")
 
 
 @pytest.fixture(scope="module")
@@ -308,9 +309,7 @@ FORBIDDEN = {
     "a power": model("logits = logits ** 2"),
     "a comparison": model("logits = logits * (logits > 0)"),
     "an alias": model("logits = torch.special.expit(logits)"),
-    "a fused function": model(
-        "logits = F.scaled_dot_product_attention(logits, logits, logits)"
-    ),
+    "a fused function": model("logits = F.scaled_dot_product_attention(logits, logits, logits)"),
     "an operator by its number": model("logits = torch.ops.aten.exp.default(logits)"),
     "a script": model("logits = torch.jit.script(nn.Sigmoid())(logits)"),
     "numbers one by one": model("logits = logits + float(logits[0, 0, 0])"),
@@ -339,7 +338,15 @@ INDEXED = {
 }
 
 
-@pytest.mark.parametrize("name", FORBIDDEN)
+def some(names: Iterable[str], *usual: str) -> list[object]:
+    """Returns all names as parameters, of which only the usual ones belong to each run."""
+    return [
+        pytest.param(name, id=name, marks=() if name in usual else (pytest.mark.slow,))
+        for name in names
+    ]
+
+
+@pytest.mark.parametrize("name", some(FORBIDDEN, "a method", "a custom function", "a hook"))
 def test_a_forbidden_operator_has_no_score(made: Made, name: str) -> None:
     found = made.sealed(FORBIDDEN[name])
     assert found.value is None
@@ -347,7 +354,7 @@ def test_a_forbidden_operator_has_no_score(made: Made, name: str) -> None:
     assert found.details["refused"] == "operator"
 
 
-@pytest.mark.parametrize("name", INDEXED)
+@pytest.mark.parametrize("name", some(INDEXED, "a copy"))
 def test_an_index_of_an_activation_has_no_score(made: Made, name: str) -> None:
     found = made.sealed(INDEXED[name])
     assert found.value is None
@@ -423,7 +430,7 @@ def visible(made: Made) -> float:
     return found.value
 
 
-@pytest.mark.parametrize("name", HIDDEN)
+@pytest.mark.parametrize("name", some(HIDDEN, "a thread", "raw memory"))
 def test_hidden_work_adds_nothing(made: Made, visible: float, name: str) -> None:
     """Q13: what is scored is the traced program, on tokens that it was not traced on."""
     found = made.sealed(HIDDEN[name])
@@ -434,6 +441,7 @@ def test_hidden_work_adds_nothing(made: Made, visible: float, name: str) -> None
     assert claimed < scored - 0.2  # the model itself is far better
 
 
+@pytest.mark.slow
 def test_both_splits_score_and_masks_differ(made: Made, visible: float) -> None:
     again, hidden_split = made.sealed(OURS), made.sealed(OURS, Split.TEST)
     assert again.value != visible
@@ -448,8 +456,8 @@ def test_both_splits_score_and_masks_differ(made: Made, visible: float) -> None:
         ("raise OSError('no weights')", "no weights"),
         ("def get_trained_model():\n    return lambda tokens: tokens", "dtype|shape"),
         ("import os\nos._exit(0)", "logits"),
-        (model("logits = logits[:, 1:]"), "shape"),
-        (model("logits = logits * float('nan')"), "not finite"),
+        pytest.param(model("logits = logits[:, 1:]"), "shape", marks=pytest.mark.slow),
+        pytest.param(model("logits *= float('nan')"), "not finite", marks=pytest.mark.slow),
     ],
 )
 def test_a_model_that_is_none_is_invalid(made: Made, text: str, error: str) -> None:
@@ -526,21 +534,25 @@ FLAGGED = hidden(
 )
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "outcome"),
-    [
-        ("other_tokens", OURS, Outcome.HELD),
-        ("other_tokens", HIDDEN["a thread"], Outcome.STALE),
-        ("unwatched", WATCHED, Outcome.STALE),
-        ("unwatched", FLAGGED, Outcome.STALE),
-        ("seen_before", REMEMBERS, Outcome.STALE),
-        ("batch_again", model("self.n = getattr(self, 'n', 0) + 1", "logits = logits * self.n"),
-         Outcome.BROKE),
-        ("rows_apart", model("logits = logits + 3.0 * logits.roll(1, 0)"), Outcome.BROKE),
-        ("allowed_operators", FORBIDDEN["a power"], Outcome.WORSE),
-    ],
-)  # fmt: skip
-def test_an_intervention_shows_it(made: Made, name: str, text: str, outcome: Outcome) -> None:
+SHOWN: dict[str, tuple[str, str, Outcome]] = {
+    "honest": ("other_tokens", OURS, Outcome.HELD),
+    "in a thread": ("other_tokens", HIDDEN["a thread"], Outcome.STALE),
+    "looks for a mode": ("unwatched", WATCHED, Outcome.STALE),
+    "looks for the flag": ("unwatched", FLAGGED, Outcome.STALE),
+    "remembers": ("seen_before", REMEMBERS, Outcome.STALE),
+    "counts its calls": (
+        "batch_again",
+        model("self.n = getattr(self, 'n', 0) + 1", "logits = logits * self.n"),
+        Outcome.BROKE,
+    ),
+    "mixes rows": ("rows_apart", model("logits = logits + 3.0 * logits.roll(1, 0)"), Outcome.BROKE),
+    "a power": ("allowed_operators", FORBIDDEN["a power"], Outcome.WORSE),
+}
+
+
+@pytest.mark.parametrize("what", some(SHOWN, "looks for a mode"))
+def test_an_intervention_shows_it(made: Made, what: str) -> None:
+    name, text, outcome = SHOWN[what]
     found = made.observe(name, text)
     assert found.outcome is outcome, found.observed
 

@@ -11,7 +11,7 @@ class Family(NamedTuple):
 
     allowed: str
     example: str
-    """An expression in tensors `x` [B, T, D], `w` [D, D], `table` [V, D], `tokens` [B, T], torch's names."""
+    """An expression in `x` [B, T, D], `w` [D, D], `table` [V, D], `tokens` [B, T]."""
     operators: str
     """Names of ATen operators, without the underscore at the end of those that work in place."""
 
