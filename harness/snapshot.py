@@ -92,6 +92,16 @@ def take(workspace: Path, place: Place, *, message: str, tag: str | None = None)
     return Snapshot(commit, manifest, sha256_bytes(text))
 
 
+def unchanged(workspace: Path, place: Place, commit: str) -> bool:
+    """Returns whether `workspace` is just as it was at `commit`.
+
+    Raises:
+        SnapshotRefused: an entry cannot be copied.
+    """
+    with tempfile.TemporaryDirectory(prefix="snapshot-") as scratch:
+        return tuple(_copy(workspace, Path(scratch))) == manifest(place, commit).entries
+
+
 def manifest(place: Place, commit: str) -> Manifest:
     """Returns what a snapshot holds.
 

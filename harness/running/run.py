@@ -9,10 +9,10 @@ from pathlib import Path
 from threading import current_thread, main_thread
 from typing import NamedTuple
 
-from harness import scoring
+from harness import scoring, snapshot
 from harness.attempt import AttemptFolder
 from harness.environment import Environment
-from harness.errors import HarnessError, UsageError, unusable
+from harness.errors import HarnessError, SnapshotRefused, UsageError, unusable
 from harness.normalise import pick
 from harness.running.clock import Clock
 from harness.running.recorder import Recorder
@@ -100,15 +100,19 @@ def _worked(room: Room, worker: Worker) -> tuple[str, HarnessError | None]:
 
 
 def _finished(room: Room, reason: str, failure: HarnessError | None) -> Ended:
-    """Takes the last score, as of the moment when everything was stopped, and notes the end."""
+    """Takes the last score, as of the moment when everything was stopped, and notes the end.
+
+    What was just scored is not scored again: that would be one more draw from the noise.
+    """
     folder, clock = room.folder, room.clock
     end = datetime.now(UTC)
     elapsed_s = clock.elapsed_s
     if reason == "time":
         end = min(end, deadline(folder, clock))
-    room.say("taking the last score")
-    line = scoring.answer(folder, room.environment, at=end, paused_s=clock.paused_s)
-    room.recorder.add(EventKind.SCORE, who="harness", entry=line.index, score=line.score)
+    if not _scored(folder):
+        room.say("taking the last score")
+        line = scoring.answer(folder, room.environment, at=end, paused_s=clock.paused_s)
+        room.recorder.add(EventKind.SCORE, who="harness", entry=line.index, score=line.score)
     folder.finish(end)
     room.recorder.note(f"end: {reason}", paused_s=round(clock.paused_s, 3))
     lines = folder.scores()
@@ -122,6 +126,15 @@ def _finished(room: Room, reason: str, failure: HarnessError | None) -> Ended:
         picked.score if picked else None,
         failure,
     )
+
+
+def _scored(folder: AttemptFolder) -> bool:
+    """Whether the last entry is of the workspace as it is now."""
+    lines = folder.scores()
+    try:
+        return bool(lines) and snapshot.unchanged(folder.workspace, folder, lines[-1].commit)
+    except SnapshotRefused:
+        return False
 
 
 @contextmanager

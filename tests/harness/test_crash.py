@@ -305,7 +305,10 @@ def end(folder: AttemptFolder, _: float) -> None:
     folder.finish(END)
 
 
-@pytest.mark.parametrize("torn", [False, True], ids=["killed", "torn"])
+@pytest.mark.parametrize(
+    "torn",
+    [pytest.param(False, id="killed", marks=pytest.mark.slow), pytest.param(True, id="torn")],
+)
 def test_a_process_may_be_killed_while_it_ends_an_attempt(
     original: Path, tmp_path: Path, torn: bool
 ) -> None:

@@ -63,6 +63,16 @@ def printed(folder: AttemptFolder) -> str:
 # What an agent gets
 
 
+def test_what_was_just_scored_is_not_scored_again(work: Work) -> None:
+    ended = work("echo 2 > answer.txt; score; touch answer.txt; mkdir x; rmdir x")
+    assert scores(ended) == [2.0]
+
+
+@pytest.mark.parametrize("change", ["chmod +x answer.txt", "mkdir x"])
+def test_whatever_changed_is_scored(work: Work, change: str) -> None:
+    assert scores(work(f"score; {change}")) == [1.0, 1.0]
+
+
 def test_scores_are_asked_for_from_inside(work: Work) -> None:
     ended = work("echo 2 > answer.txt; score; echo no > answer.txt; score; echo 3 > answer.txt")
     assert scores(ended) == [2.0, None, 3.0], "two that it asked for, and what it left"
@@ -87,7 +97,7 @@ def test_the_run_is_on_record(work: Work) -> None:
     kinds = [event.kind for event in events(ended.folder)]
     assert kinds[0] is EventKind.MESSAGE and kinds[-1] is EventKind.NOTE
     told = [event for event in events(ended.folder) if event.kind is EventKind.SCORE]
-    assert [(event.entry, event.score) for event in told] == [(0, 2.0), (1, 2.0)]
+    assert [(event.entry, event.score) for event in told] == [(0, 2.0)]
     assert "oops" in printed(ended.folder) and "0\n" in printed(ended.folder)
     assert ended.reason == "exit 3"
 
@@ -197,7 +207,7 @@ def test_no_solution(work: Work) -> None:
 
 def test_a_workspace_that_cannot_be_copied(work: Work) -> None:
     ended = work("mkfifo pipe; score; rm pipe; score")
-    assert scores(ended) == [None, 1.0, 1.0]
+    assert scores(ended) == [None, 1.0]
     assert "pipe" in errors(ended)[0]
     assert verify(ended.folder.root).status == "intact"
 
@@ -233,19 +243,27 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("program", HOSTILE.values(), ids=HOSTILE)
+def few(cases: dict[str, Any], most: int = 2) -> list[Any]:
+    """The first cases for every day, the others for the long run."""
+    return [
+        pytest.param(case, id=name, marks=[pytest.mark.slow] if number >= most else [])
+        for number, (name, case) in enumerate(cases.items())
+    ]
+
+
+@pytest.mark.parametrize("program", few(HOSTILE))
 def test_a_desk_serves_on(work: Work, program: str) -> None:
     setting = "import os, socket, time\nd = os.environ['SCORE_DESK']\n"
     ended = work(
         f"cat > ../a.py <<'END'\n{setting}s = socket.socket(socket.AF_UNIX)\n{program}\nEND\n"
         "timeout 20 python ../a.py; echo 2 > answer.txt; score"
     )
-    assert scores(ended) == [2.0, 2.0]
+    assert scores(ended) == [2.0]
 
 
 def test_a_desk_cannot_be_replaced(work: Work) -> None:
     ended = work("rm -f $SCORE_DESK; echo x > /run/desk/bin/score; echo 2 > answer.txt; score")
-    assert scores(ended) == [2.0, 2.0]
+    assert scores(ended) == [2.0]
 
 
 # Limits and interruptions
@@ -265,7 +283,7 @@ def tight(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_takes_too_much_memory_is_ended_and_the_agent_goes_on(work: Work) -> None:
     hungry = "x = b'1' * (400 << 20); import time; time.sleep(60)"
     ended = work(f'python -c "{hungry}"; echo $?; score')
-    assert (ended.reason, ended.entries) == ("exit 0", 2)
+    assert (ended.reason, ended.entries) == ("exit 0", 1)
     assert "137" in printed(ended.folder)
     assert any("took too much memory" in event.text for event in events(ended.folder))
 
@@ -289,7 +307,7 @@ def test_an_interrupted_run_has_an_end(work: Work) -> None:
 def test_as_a_user_without_roots_rights(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mode, "_possible", lambda: mode.Mode.USER)
     ended = work("echo 2 > answer.txt; sleep 100 & score", 30.0)
-    assert (ended.reason, scores(ended)) == ("exit 0", [2.0, 2.0])
+    assert (ended.reason, scores(ended)) == ("exit 0", [2.0])
     assert "could not be stopped" not in "".join(errors(ended))
 
 
@@ -299,7 +317,7 @@ def test_without_isolation(work: Work) -> None:
         ended = work("echo 2 > answer.txt; score; sleep 100 &")
     finally:
         mode.allow_unsafe(False)
-    assert scores(ended) == [2.0, 2.0]
+    assert scores(ended) == [2.0]
 
 
 # People
@@ -320,7 +338,7 @@ def test_a_person_scores_on_demand(task: Path, place: Path, typed: Callable[[str
     typed("score\nwhat\nlog\ntime\n\nend\nscore\n")
     person = Person("students", shown.append)
     ended = run(environments.find(str(task)), place / "x", person, budget_s=60, profile="tiny")
-    assert (ended.reason, scores(ended)) == ("submitted", [1.0, 1.0])
+    assert (ended.reason, scores(ended)) == ("submitted", [1.0])
     human = ended.folder.attempt().human
     assert human and human.pool == "students"
     assert str(ended.folder.workspace) in shown[0]
@@ -367,7 +385,7 @@ def test_a_model_works_step_by_step(model: Play) -> None:
         calls(("bash", {"command": "pwd; echo 4 > answer.txt"}), ("score", {}), content="So."),
         calls(("score_log", {})),
     )
-    assert (told["ended"], told["entries"], told["score"]) == ("submitted", 2, 4.0)
+    assert (told["ended"], told["entries"], told["score"]) == ("submitted", 1, 4.0)
     first, second, reply, log = made.told
     assert first.startswith("/tmp\n1.0\n[exit code: 0]")
     assert second.startswith("/home/agent/solution\n"), "each command starts there"
@@ -434,8 +452,9 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize(("message", "told"), ODD.values(), ids=ODD)
-def test_a_model_may_say_anything(model: Play, message: Answer, told: str) -> None:
+@pytest.mark.parametrize("case", few(ODD))
+def test_a_model_may_say_anything(model: Play, case: tuple[Answer, str]) -> None:
+    message, told = case
     ended, made, _ = model(message)
     assert ended["ended"] == "submitted"
     assert told in made.told[0]
