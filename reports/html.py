@@ -17,7 +17,7 @@ from auditor.models import (
     Site,
     VerdictName,
 )
-from reports import charts, facts, page
+from reports import charts, facts, page, trail
 from reports.charts import Level, Series, Sheet, Timeline
 from reports.facts import Quote
 from reports.material import Material, Row, RuleText
@@ -130,6 +130,7 @@ def render(material: Material) -> str:
         task=_task(material),
         scores=scores(verdict),
         timeline=_timeline(material, lines, sheet),
+        trail=Markup(trail.render(material.evidence)),  # noqa: S704  # it escapes what it draws
         lines=lines,
         dossiers=dossiers,
         grid=grid,

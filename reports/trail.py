@@ -19,8 +19,7 @@ _COLOURS = {
 }  # fmt: skip
 _SVG = Environment(autoescape=True).from_string("""\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 960 {{ height }}" role="img" \
-font-family="system-ui, sans-serif" font-size="12">
-<title>{{ title }}</title>
+aria-label="{{ title }}" font-family="system-ui, sans-serif" font-size="12">
 {% for line in lines %}<path d="M{{ line.x }} {{ line.y }}C{{ line.x + 50 }} {{ line.y }} \
 {{ line.to_x - 50 }} {{ line.to_y }} {{ line.to_x }} {{ line.to_y }}" fill="none" \
 stroke="{{ line.colour }}" stroke-opacity=".6"{% if line.inside %} stroke-dasharray="5 3"\
@@ -71,6 +70,8 @@ def render(evidence: Iterable[Evidence], entry: int | None = None) -> str:
         return ""
     files = _texts(chosen.data.get("files"))
     uses = [_texts(item) for item in _listed(chosen.data.get("uses"))]
+    if not uses:
+        return ""
     processes = {item["id"]: item for item in map(_texts, _listed(chosen.data.get("processes")))}
     read = _unique(use["path"] for use in uses if use.get("how") != "written")
     written = _unique(use["path"] for use in uses if use.get("how") == "written")

@@ -138,7 +138,8 @@ def test_the_picture_shows_processes_between_what_they_read_and_wrote() -> None:
     drawn = picture.render(book_of(found).all())
     root = ElementTree.fromstring(drawn)
     texts = [item.text for item in root.iter("{http://www.w3.org/2000/svg}title")]
-    assert texts == ["Files of entry 0", REFERENCE, "python finetune.py (0.7)", OUTPUT]
+    assert root.get("aria-label") == "Files of entry 0"
+    assert texts == [REFERENCE, "python finetune.py (0.7)", OUTPUT]
     assert len(list(root.iter("{http://www.w3.org/2000/svg}path"))) == 2
     assert "stroke-dasharray" in drawn
     assert picture.render(()) == ""
