@@ -201,7 +201,7 @@ class Bars:
         axes.set_yticks(range(len(names)), shown)
         axes.invert_yaxis()
         axes.margins(x=0.1)
-        axes.set_xlabel(plain(self.label, 60))
+        axes.set_xlabel(plain(self.label, 60 if narrow else 110))
         figure.legend(loc="outside upper left", frameon=False, fontsize=8)
 
 

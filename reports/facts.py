@@ -7,8 +7,11 @@ A fact is shown by the form of its data, not by its kind:
   a trail where it read, wrote or copied.
 - `tensors` or `worst_tensors`, a number by name: bars. `honest` (a number or a pair) says what an
   honest solution gives, `tensors_show` what the numbers are.
+- `closest`, a list of `{"tensor", "log10_ratio"}`: bars, where honest runs stay at 0 or below.
+- `processes`, `uses` and `files`, as one watched run gives them: a trail, answers marked.
 - `edges`, a list of `{"from", "to", "how"}`: a trail of files and programs; `programs` names those
   nodes that are programs, `marked` those that nothing should lead from.
+- any other list of objects without further lists in them: a table.
 """
 
 import json
@@ -23,15 +26,27 @@ from reports.plain import plain
 
 QUOTES = ("quote", "text", "output")
 TENSORS = ("tensors", "worst_tensors")
-DRAWN = ("edges", "programs", "marked", "rows", "deeds", *TENSORS)
+DRAWN = ("edges", "programs", "marked", "rows", "deeds", "processes", "uses", "files", *TENSORS)
 """Keys that are shown as a picture or a table, not as text."""
 MOST = 14
 """Tensors or edges in a picture."""
 DEEDS = 6
 """Deeds of one event that are quoted."""
+RATIO = "log10 of the likelihood ratio that it was taken; honest runs: 0 or less"
+ROWS, COLUMNS = 12, 8
+"""Of a table in a fact."""
 LONGEST = 400
 HOME = "/home/agent/"
 """Where a sandbox keeps the workspace."""
+
+
+class Listed(NamedTuple):
+    """A list of objects in a fact."""
+
+    name: str
+    columns: list[str]
+    rows: list[list[str]]
+    more: int
 
 
 class Quote(NamedTuple):
@@ -62,12 +77,32 @@ def bars(facts: Iterable[Evidence]) -> Iterator[tuple[Evidence, Bars]]:
     for fact in facts:
         honest = _range(fact.data.get("honest"))
         values = next((found for key in TENSORS if (found := _numbers(fact.data.get(key)))), {})
+        label = str(fact.data.get("tensors_show", "distance"))
+        if ratios := _ratios(fact):
+            honest, values, label = (0.0, 0.0), ratios, RATIO
         if honest is None or not values:
             continue
         middle = sum(honest) / 2
         furthest = sorted(values, key=lambda name: -abs(values[name] - middle))[:MOST]
-        label = str(fact.data.get("tensors_show", "distance"))
         yield fact, Bars({plain(name, 80): values[name] for name in furthest}, honest, label)
+
+
+def tables(fact: Evidence) -> list[Listed]:
+    """Returns the lists of objects in a fact as tables."""
+    found = []
+    for key, value in fact.data.items():
+        rows = [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+        if (
+            key in DRAWN
+            or not rows
+            or any(isinstance(v, dict) for row in rows for v in row.values())
+        ):
+            continue
+        columns = list(dict.fromkeys(name for row in rows[:ROWS] for name in row))[:COLUMNS]
+        cells = [[_text(row.get(name)) for name in columns] for row in rows[:ROWS]]
+        heads = [plain(name, 40).replace("_", " ") for name in columns]
+        found.append(Listed(plain(key, 60), heads, cells, max(0, len(rows) - ROWS)))
+    return found
 
 
 def trail(facts: Sequence[Evidence], marked: Iterable[str] = ()) -> Graph | None:
@@ -83,6 +118,8 @@ def trail(facts: Sequence[Evidence], marked: Iterable[str] = ()) -> Graph | None
             found = [_edge(item) for item in listed if isinstance(item, dict)]
         elif _deeds(fact):
             found = _done(fact, programs)
+        elif isinstance(fact.data.get("uses"), list):
+            found = _used(fact, programs, red)
         else:
             found = _watched(fact, programs)
         for edge in found:
@@ -93,7 +130,8 @@ def trail(facts: Sequence[Evidence], marked: Iterable[str] = ()) -> Graph | None
 
 def lines(fact: Evidence) -> list[tuple[str, str]]:
     """Returns a fact's data as pairs of name and text, without what a picture shows."""
-    pairs = ((key, value) for key, value in fact.data.items() if key not in DRAWN)
+    drawn = {*DRAWN, *(item.name for item in tables(fact))}
+    pairs = ((key, value) for key, value in fact.data.items() if key not in drawn)
     return [(plain(key, 60), _text(value)) for key, value in pairs if value not in ("", None, [])]
 
 
@@ -103,8 +141,7 @@ def _event(fact: Evidence) -> int | None:
 
 
 def _deeds(fact: Evidence) -> list[dict[str, JsonValue]]:
-    listed = fact.data.get("deeds")
-    return [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+    return _objects(fact.data.get("deeds"))
 
 
 def _done(fact: Evidence, programs: set[str]) -> list[Edge]:
@@ -123,6 +160,36 @@ def _done(fact: Evidence, programs: set[str]) -> list[Edge]:
     if found:
         programs.add(name)
     return found
+
+
+def _used(fact: Evidence, programs: set[str], marked: set[str]) -> list[Edge]:
+    """What the processes of a watched run read and wrote, libraries left out."""
+    roles, names = fact.data.get("files"), {}
+    roles = roles if isinstance(roles, dict) else {}
+    for process in _objects(fact.data.get("processes")):
+        names[process.get("id")] = plain(f"{process.get('program')} ({process.get('id')})", 80)
+    marked |= {plain(path, 80) for path, role in roles.items() if role == "answer"}
+    found = []
+    for use in _objects(fact.data.get("uses")):
+        path, program = str(use.get("path", "")), names.get(use.get("process"))
+        if program is None or roles.get(path, "other") in ("code", "other") and path[:1] == "/":
+            continue
+        file = plain(path, 80)
+        if use.get("how") == "written":
+            found.append(Edge(program, file, "wrote"))
+        elif roles.get(path) != "code":
+            found.append(Edge(file, program, "read"))
+    programs |= {edge.source if edge.how == "wrote" else edge.target for edge in found}
+    return found
+
+
+def _objects(value: JsonValue) -> list[dict[str, JsonValue]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _ratios(fact: Evidence) -> dict[str, float]:
+    listed = _objects(fact.data.get("closest"))
+    return _numbers({str(item.get("tensor")): item.get("log10_ratio") for item in listed})
 
 
 def _watched(fact: Evidence, programs: set[str]) -> list[Edge]:
@@ -180,5 +247,7 @@ def _range(value: JsonValue) -> tuple[float, float] | None:
 
 
 def _text(value: JsonValue) -> str:
+    if value is None:
+        return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return plain(text, LONGEST)

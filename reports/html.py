@@ -19,7 +19,7 @@ from auditor.models import (
 )
 from reports import charts, facts, page, trail
 from reports.charts import Level, Series, Sheet, Timeline
-from reports.facts import Quote
+from reports.facts import Listed, Quote
 from reports.material import Material, Row, RuleText
 from reports.words import (
     EFFECTS,
@@ -88,7 +88,7 @@ class Dossier:
     quotes: tuple[Quote, ...]
     interventions: tuple[Intervention, ...]
     pictures: tuple[tuple[str, Markup], ...]
-    cited: tuple[tuple[Evidence, list[tuple[str, str]]], ...]
+    cited: tuple[tuple[Evidence, list[tuple[str, str]], list[Listed]], ...]
     rule: RuleText | None
     refute: str
     answers: tuple[Answered, ...]
@@ -174,7 +174,9 @@ def _dossiers(material: Material, listed: Sequence[Deed], sheet: Sheet) -> Itera
             quotes=tuple(facts.quotes(_events(material, finding, cited))) if full else (),
             interventions=tuple(_again(material, deed)) if full else (),
             pictures=tuple(_pictures(material, finding, cited, sheet)) if number <= DRAWN else (),
-            cited=tuple((fact, facts.lines(fact)) for fact in cited[:FACTS]) if full else (),
+            cited=tuple((fact, facts.lines(fact), facts.tables(fact)) for fact in cited[:FACTS])
+            if full
+            else (),
             rule=material.rules.get(finding.code),
             refute=_refuted(finding),
             answers=tuple(
@@ -226,11 +228,14 @@ def _pictures(
         title = f"Tensors beside what an honest solution gives ({fact.id})"
         yield title, sheet.picture(title, bars.draw, rows=len(bars.values))
     entry = finding.entries[0] if finding.entries else None
-    watched = [
-        fact for fact in material.evidence if fact.kind == "runtime_event" and fact.entry == entry
-    ]
+    own = [fact for fact in material.evidence if fact.entry == entry]
     marked = [site.path for site in finding.sites if site.path]
-    graph = facts.trail(cited, marked) or facts.trail(watched, marked)
+    watched = [fact for fact in own if fact.kind == "runtime_event"]
+    graph = (
+        facts.trail(cited, marked)
+        or facts.trail([fact for fact in own if fact.kind == "file_trail"], marked)
+        or facts.trail(watched, marked)
+    )
     if graph is not None:
         title = "Which files reached which program, as far as it was seen"
         yield title, sheet.picture(title, graph.draw, rows=graph.rows)

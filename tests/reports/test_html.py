@@ -80,6 +80,18 @@ def rich(hostile: str = "solution/x.py") -> Material:
             {"verb": "read", "path": "answers", "to": "", "quote": "cat answers"},
             {"verb": "write", "path": "log", "to": "", "quote": "echo > log"},
         ]),
+        _fact("e8", "weights_traced", closest=[
+            {"tensor": hostile, "closeness": 5.8, "log10_ratio": 6.0},
+            {"tensor": "other.weight", "closeness": 0.1, "log10_ratio": -1.0},
+            {"tensor": "never measured", "closeness": 0.1, "log10_ratio": None},
+        ]),
+        _fact("e9", "file_trail",
+              processes=[{"id": "0.7", "program": f"python {hostile}", "scorer": False}],
+              files={"the_answer.bin": "answer", "/usr/lib/x.so": "code", hostile: "output"},
+              uses=[{"process": "0.7", "path": "the_answer.bin", "how": "read"},
+                    {"process": "0.7", "path": "/usr/lib/x.so", "how": "executed"},
+                    {"process": "gone", "path": "nowhere", "how": "read"},
+                    {"process": "0.7", "path": hostile, "how": "written"}]),
         _fact("e3", "file_trail", edges=edges, programs=[f"run {hostile}"]),
         _fact("e4", "task", title=hostile, metric=hostile, direction="lower",
               start_score={"value": 2.0}, reference_score={"value": 1.0}, measured={}),
@@ -88,7 +100,7 @@ def rich(hostile: str = "solution/x.py") -> Material:
     )  # fmt: skip
     told = finding(
         message=hostile,
-        cites=("e1", "e2", "e3", "e7"),
+        cites=("e1", "e2", "e3", "e7", "e8", "e9"),
         sites=(Site(path=hostile, line=3), Site(path="b.py", line=1), Site(event=7)),
         fingerprint="c0ffee",
         interventions=("removed",),
@@ -177,7 +189,9 @@ def test_a_dossier_holds_what_a_reader_needs() -> None:
         assert any(expected in label for label in labels), expected
     for expected in ("claimed", "remeasured", "hidden", "start", "reference", "physics"):
         assert expected in page.words, expected
-    assert {"answers", "log", "out"} <= set(page.words)
+    assert {"answers", "log", "out", "the_answer.bin", "other.weight"} <= set(page.words)
+    assert "/usr/lib/x.so" not in page.words
+    assert "log10 ratio" in page.text
 
 
 def test_what_there_is_no_evidence_of_has_no_section() -> None:
