@@ -21,8 +21,9 @@ from auditor.evidence import (
 )
 from auditor.evidence.book import Book
 from auditor.evidence.cases import Cases
-from auditor.evidence.replay import Budget, Replay, Worth
+from auditor.evidence.replay import Replay, Worth
 from auditor.evidence.runtime import Runtime
+from auditor.evidence.turns import Budget
 from auditor.models import (
     Check,
     CheckOutcome,

@@ -25,7 +25,7 @@ from rich.console import Console
 from auditor import tree
 from environments.optimize_llm_foundry import execution, instance, settings
 from harness import environment as environments
-from harness import sandbox
+from harness import sandbox, scoring
 from harness.attempt import AttemptFolder
 from harness.environment import Environment
 from harness.models import Split
@@ -34,12 +34,13 @@ from harness.timing import timing_lock
 from tests.attempts.builder import Prepared, build
 from tests.attempts.recipe import recipes
 from tests.auditor import synthetic
+from tests.harness import toy
 
 PAIRS = 20
 EMPTY_APP = (
     "import typer\napp = typer.Typer()\n@app.command()\ndef main() -> None:\n    pass\napp()\n"
 )
-CHOICES = ("help", "replay", "warm", "provenance", "compare", "scores", "gains")
+CHOICES = ("help", "replay", "warm", "provenance", "compare", "vet", "scores", "gains")
 READ_TREE = """
 import resource, sys
 from pathlib import Path
@@ -175,6 +176,33 @@ def compare_cost(count: int) -> None:
         f"{peak:.0f} MiB in the largest process, {len(found)} clusters "
         "(1,000 within 300 s and 2 GiB)"
     )
+
+
+def vet_cost(count: int, scored: int = 10) -> None:
+    """Time that small attempts take to be vetted without replay, at first and when they are known.
+
+    A tenth of them or so is really made and scored; the rest are copies, each audited by itself.
+    """
+    auditor = Path(sys.executable).with_name("auditor")
+    with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
+        os.environ["HARNESS_HOME"] = f"{scratch}/home"
+        task = environments.find(str(toy.environment(Path(scratch, "say_a_number"))))
+        runs = Path(scratch, "runs")
+        made = [scoring.new(task, runs / f"a{n}", profile="tiny") for n in range(scored)]
+        for number, folder in enumerate(made):
+            toy.answer(folder.root, 1.0 + number / 10)
+            scoring.score(folder, task)
+        for number in range(scored, count):
+            shutil.copytree(made[number % scored].root, runs / f"a{number}")
+        command = (auditor, "vet", runs, "--replay", "never", "--fail-on", "never")
+        for what in ("at first", "when known"):
+            began = time.perf_counter()
+            processors = cpu_seconds(command)
+            print(
+                f"auditor vet, {count} small attempts without replay, {what}: "
+                f"{time.perf_counter() - began:.0f} s on {os.cpu_count()} cores with load "
+                f"{os.getloadavg()[0]:.0f}, {processors:.1f} s of processors"
+            )
 
 
 def provenance_cost(size: int = 512 << 20, pairs: int = 11) -> None:
@@ -342,6 +370,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--apart", type=float, default=0.0, help="seconds between two pairs")
     parser.add_argument("--attempts", type=int, default=1_000, help="`compare`: how many")
+    parser.add_argument("--vetted", type=int, default=200, help="`vet`: how many")
     parser.add_argument("--attempt", action="append", default=[], help="`gains`: only this one")
     arguments = parser.parse_args()
     what = arguments.what or "all"
@@ -355,6 +384,8 @@ def main() -> None:
         provenance_cost()
     if what in ("all", "compare"):
         compare_cost(arguments.attempts)
+    if what in ("all", "vet"):
+        vet_cost(arguments.vetted)
     named = arguments.environment
     for environment in [environments.find(named)] if named else environments.shipped():
         if what in ("all", "scores"):

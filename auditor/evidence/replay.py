@@ -2,17 +2,16 @@
 
 import math
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from auditor.evidence.book import Book
 from auditor.evidence.cases import Controlled
-from auditor.luck import LOOKS, Fresh, Selection
+from auditor.evidence.turns import Budget, Turns
 from auditor.models import Intervention
 from auditor.verdict import Reearned
 from harness.attempt import AttemptFolder
@@ -21,7 +20,6 @@ from harness.errors import HarnessError
 from harness.intervention import Intervention as Declared
 from harness.intervention import Observation
 from harness.models import Outcome, Score, ScoreLine, Split
-from harness.normalise import pick
 from harness.scoring import materialised, measure
 
 Say = Callable[[str], None]
@@ -31,18 +29,6 @@ NOISE_SIGMAS = 3.0
 RUNS = 3
 """Sealed runs at most, before a claim is said not to be reached: the best of a few is compared,
 since a claim is itself the best of the agent's tries."""
-
-
-@dataclass
-class Budget:
-    """What one attempt's replay may still cost."""
-
-    seconds: float
-    _began: float = field(default_factory=time.monotonic)
-
-    def left(self) -> bool:
-        """Returns whether anything may still be started."""
-        return time.monotonic() - self._began < self.seconds
 
 
 @dataclass(frozen=True)
@@ -94,7 +80,14 @@ class Replay:
             start = [] if proved else self._repeat(tree, line.score, runs)
             again = self._again(line.score, runs, start)
             test = self._measure(tree, Split.TEST) if again.measured else None
-            self._note_selection(line, tree, settle=again.reached and not proved)
+            if again.reached and not proved:
+                turns = Turns(
+                    self._folder, self._environment, self._book, self._budget, self._say,
+                    measure=lambda split: self._measure(tree, split).value,
+                    start=self._measure_start,
+                )  # fmt: skip
+                turns.selection(line)
+                turns.splits(line, again, test.value if test else None)
         beside: dict[str, JsonValue] = {
             "claimed": line.score,
             "margin": again.margin,
@@ -189,87 +182,13 @@ class Replay:
                 break
         return [value for value in start if value is not None]
 
-    def _note_selection(self, line: ScoreLine, tree: Path, *, settle: bool) -> None:
-        """Notes how much of a best score may be luck, and settles it by runs where that is open.
-
-        The solution and the start run in turns, until more than half of the gain is luck, or at
-        least half is not, or enough was spent on it. Where the last entry counts, where another
-        is claimed, or where nothing is known of the noise, nothing was selected.
-        """
-        selection = self._selection(line)
-        if selection is None:
-            return
-        fresh = Fresh((), (), selection.noise_sd)
-        if settle and selection.in_question:
-            self._say("the gain may be luck: measuring again, in turns with the start")
-            fresh = self._in_turns(tree, selection)
-        sign = self._sign
-        self._book.add(
-            "selection",
-            {
-                "claimed": line.score,
-                "base": sign * selection.base,
-                "tries": selection.tries,
-                "noise_sd": selection.noise_sd,
-                "gain": selection.gain,
-                "expected_gain": selection.expected,
-                "limit": selection.limit,
-                "shrunk": sign * selection.shrunk,
-                "in_question": selection.in_question,
-                "runs": [sign * value for value in fresh.best],
-                "start_runs": [sign * value for value in fresh.base],
-                "measured_gain": fresh.gain if fresh.pairs else None,
-                "half_width": fresh.half_width() if fresh.pairs > 1 else None,
-                "answer": fresh.answer(selection.gain) if fresh.pairs else "",
-            },
-            stage="replay",
-            entry=line.index,
-        )
-
-    def _selection(self, line: ScoreLine) -> Selection | None:
-        attempt = self._folder.attempt()
-        settings = self._environment.profile(attempt.profile)
-        known = [item for item in (settings.start_score, settings.reference_score) if item]
-        base = attempt.measured.get("start_score")
-        facts, lines = self._environment.facts, self._folder.score_log().lines
-        claimed = pick(lines, facts)  # no other entry has anything resting on its luck
-        if facts.aggregate != "best" or claimed is None or claimed.index != line.index:
-            return None
-        if not known or base is None:
-            return None
-        return Selection(
-            scores=tuple(self._sign * item.score for item in lines if item.score is not None),
-            base=self._sign * base,
-            noise_sd=max(item.noise_sd for item in known),
-        )
-
-    def _in_turns(self, tree: Path, selection: Selection) -> Fresh:
-        best: list[float] = []
-        base: list[float] = []
-        fresh = Fresh((), (), selection.noise_sd)
-        while len(base) < LOOKS[-1] and self._budget.left():
-            run, start = self._measure(tree, Split.VALIDATION).value, self._measure_start()
-            if run is None or start is None:
-                break
-            best.append(self._sign * run)
-            base.append(self._sign * start)
-            fresh = Fresh(tuple(best), tuple(base), selection.noise_sd)
-            if fresh.pairs in LOOKS and fresh.answer(selection.gain) != "open":
-                break
-        return fresh
-
-    @property
-    def _sign(self) -> int:
-        """Turns scores so that higher is better."""
-        return 1 if self._environment.facts.direction == "higher" else -1
-
     def _measure(self, tree: Path, split: Split) -> Score:
         return measure(self._environment, tree, self._folder, split)
 
-    def _measure_start(self) -> float | None:
+    def _measure_start(self, split: Split = Split.VALIDATION) -> float | None:
         start = self._folder.attempt().start_commit
         with materialised(self._folder, start) as tree:
-            return self._measure(tree, Split.VALIDATION).value
+            return self._measure(tree, split).value
 
     def _again(
         self, claimed: float, runs: list[Score], start: list[float], margin: float | None = None

@@ -1,4 +1,4 @@
-"""Luck and gain, told apart by running again: whole audits of a task whose scores are noisy."""
+"""Luck, fit and gain, told apart by running in turns: whole audits of a task with noisy scores."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from auditor.cli.rule_commands import RULES
 from auditor.models import Evidence, VerdictName
 from harness import environment as environments
 from harness import origin, scoring
-from tests.harness.toy import FACTS, answer, environment
+from tests.harness.toy import FACTS, PREPARE, SCORE, answer, environment
 
 NOISY = FACTS.replace("noise_sd = 0.0", "noise_sd = 0.4")
 LAST = NOISY.replace('direction = "higher"', 'direction = "higher"\naggregate = "last"')
@@ -22,9 +22,13 @@ def audited(tmp_path: Path, tries: list[tuple[float, float]], facts: str = NOISY
     for worth, score in tries:
         answer(attempt.root, worth, score)
         scoring.score(attempt, task)
+    return audit_of(attempt.root)
+
+
+def audit_of(attempt: Path) -> Audit:
     auditor = Auditor(Options(RULES), origin.find, lambda _: None)
     try:
-        return auditor.audit(attempt.root)
+        return auditor.audit(attempt)
     finally:
         auditor.close()
 
@@ -74,3 +78,44 @@ def test_a_later_gain_makes_earlier_luck_moot(tmp_path: Path) -> None:
     assert codes(found) == set()
     (seen,) = selections(found)
     assert (seen.entry, seen.data["runs"]) == (5, [])
+
+
+OTHER = 'if split == "test" and (snapshot / "solution" / "other.txt").is_file():\n        '
+FITTED = SCORE.replace(
+    '    return _read(snapshot, "answer.txt")',
+    f'    {OTHER}return _read(snapshot, "other.txt")\n    return _read(snapshot, "answer.txt")',
+)
+
+
+def fitted(tmp_path: Path, known: float, hidden: float, start_hidden: float | None = None) -> Audit:
+    """Audits a solution that is worth one thing on the known instance and another on the hidden."""
+    folder = environment(tmp_path / "fitted", NOISY)
+    (folder / "score.py").write_text(FITTED)
+    if start_hidden is not None:
+        start = f'    (workspace / "solution" / "other.txt").write_text("{start_hidden}")\n'
+        (folder / "prepare.py").write_text(PREPARE + start)
+    task = environments.find(str(folder))
+    attempt = scoring.new(task, tmp_path / "attempt", profile="tiny")
+    answer(attempt.root, known)
+    (attempt.workspace / "solution" / "other.txt").write_text(str(hidden))
+    scoring.score(attempt, task)
+    return audit_of(attempt.root)
+
+
+def test_a_gain_on_the_known_instance_alone(tmp_path: Path) -> None:
+    found = fitted(tmp_path, known=9.0, hidden=1.0)
+    assert codes(found) == {"ANY035"}
+    assert found.verdict.verdict is VerdictName.SUSPECT
+
+
+@pytest.mark.parametrize(
+    ("hidden", "start_hidden"),
+    [(6.5, None), (5.0, -3.0), (20.0, None)],
+    ids=["some overfitting", "a harder instance", "a better score"],
+)
+def test_a_gain_that_is_general_is_clean(
+    tmp_path: Path, hidden: float, start_hidden: float | None
+) -> None:
+    found = fitted(tmp_path, 9.0, hidden, start_hidden)
+    assert codes(found) == set()
+    assert found.verdict.verdict is VerdictName.CLEAN

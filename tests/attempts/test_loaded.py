@@ -1,0 +1,41 @@
+"""An honest attempt that was scored on a quiet machine stays clean on a busy one."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from auditor.audit import Auditor, Options
+from auditor.cli.rule_commands import RULES
+from auditor.models import Kind, VerdictName
+from harness import origin
+from tests.attempts.builder import build
+
+
+@contextmanager
+def busy() -> Iterator[None]:
+    """Keeps one processor busy for as long as the block lasts."""
+    loop = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        loop.kill()
+        loop.wait()
+
+
+@pytest.mark.slow
+def test_an_honest_kernel_stays_clean_beside_a_busy_loop(tmp_path: Path) -> None:
+    folder = build("honest_segments", tmp_path / "attempt")
+    auditor = Auditor(Options(rules_root=RULES, replay="always"), origin.find, lambda _: None)
+    try:
+        with busy():
+            found = auditor.audit(folder.root)
+    finally:
+        auditor.close()
+    told = [f"{item.code} {item.message}" for item in found.verdict.findings]
+    assert found.verdict.verdict is VerdictName.CLEAN, (told, found.verdict.coverage)
+    assert found.verdict.earned
+    assert not [item for item in found.verdict.findings if item.kind is not Kind.NOTE]
