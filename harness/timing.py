@@ -3,6 +3,7 @@
 import fcntl
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from threading import RLock
 LOCK = Path(tempfile.gettempdir(), "earned-timing.lock")
 """Shared by all users. The kernel lets go of it when its holder ends, so it is never stale."""
 
+waited_s = 0.0
+"""How long this process has waited for others in all; what is waiting itself need not count it."""
 _threads = RLock()
 _depth = 0
 
@@ -36,9 +39,12 @@ def timing_lock() -> Iterator[None]:
 
 
 def _locked() -> int:
+    global waited_s
     descriptor = _opened()
+    began = time.monotonic()
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+        waited_s += time.monotonic() - began
     except BaseException:
         os.close(descriptor)
         raise

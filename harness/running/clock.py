@@ -28,6 +28,10 @@ class Clock:
         """Seconds that do not count."""
         return self._paused_s
 
+    def spare(self, seconds: float) -> None:
+        """Does not count so many of the seconds that have passed."""
+        self._paused_s += seconds
+
     @contextmanager
     def paused(self) -> Iterator[None]:
         """What happens here does not count."""
@@ -35,4 +39,4 @@ class Clock:
         try:
             yield
         finally:
-            self._paused_s += time.monotonic() - began
+            self.spare(time.monotonic() - began)

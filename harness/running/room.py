@@ -4,11 +4,11 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from harness import agent_view, scoring
+from harness import agent_view, scoring, timing
 from harness.attempt import AttemptFolder
 from harness.environment import Environment
 from harness.errors import SnapshotRefused, UsageError
@@ -67,6 +67,8 @@ class Room:
         self.settings: ProfileFacts = environment.profile(folder.attempt().profile)
         self._scratch, self._given = scratch, given
         self._live: Live | None = None
+        self.busy_until = folder.attempt().start
+        """When the last entry was done."""
 
     @property
     def over(self) -> bool:
@@ -74,8 +76,8 @@ class Room:
         return self.clock.left_s <= 0
 
     def at_rest(self) -> AbstractContextManager[None]:
-        """Stops everything in the sandbox, where there is one."""
-        return self._live.at_rest() if self._live else nullcontext()
+        """Stops everything in the sandbox, where there is one, for good once the time is up."""
+        return self._live.at_rest(lambda: not self.over) if self._live else nullcontext()
 
     def score(self) -> dict[str, object]:
         """Scores the workspace as it is now; returns what the agent is told."""
@@ -138,12 +140,23 @@ class Room:
                 self._live = None
 
     def _answered(self) -> ScoreLine:
-        """Asks for an entry, with everything stopped meanwhile."""
+        """Asks for an entry, with everything stopped meanwhile.
+
+        Waiting for others' timed runs to be over is none of the agent's time.
+        """
+        waited_s = timing.waited_s
         try:
             with self.at_rest():
-                return scoring.answer(self.folder, self.environment, paused_s=self.clock.paused_s)
-        except SnapshotRefused as error:
+                try:
+                    return scoring.answer(
+                        self.folder, self.environment, paused_s=self.clock.paused_s
+                    )
+                finally:
+                    self.clock.spare(timing.waited_s - waited_s)
+        except SnapshotRefused as error:  # something cannot be stopped
             return scoring.refuse(self.folder, error, paused_s=self.clock.paused_s)
+        finally:
+            self.busy_until = datetime.now(UTC)
 
     def _tools(self, unsafe: bool) -> Path:
         folder = self._scratch / "tools"

@@ -105,10 +105,9 @@ def _finished(room: Room, reason: str, failure: HarnessError | None) -> Ended:
     What was just scored is not scored again: that would be one more draw from the noise.
     """
     folder, clock = room.folder, room.clock
-    end = datetime.now(UTC)
-    elapsed_s = clock.elapsed_s
-    if reason == "time":
-        end = min(end, deadline(folder, clock))
+    # All was at rest by the deadline, however long it took to clear up.
+    end = max(min(datetime.now(UTC), deadline(folder, clock)), room.busy_until)
+    elapsed_s = min(clock.elapsed_s, clock.budget_s)
     if not _scored(folder):
         room.say("taking the last score")
         line = scoring.answer(folder, room.environment, at=end, paused_s=clock.paused_s)

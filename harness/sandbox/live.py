@@ -8,7 +8,7 @@ any other limit ends the sandbox.
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -115,8 +115,11 @@ class Live:
         return limit
 
     @contextmanager
-    def at_rest(self) -> Iterator[None]:
+    def at_rest(self, wake: Callable[[], bool] = lambda: True) -> Iterator[None]:
         """Stops every process for as long as the context lasts.
+
+        Args:
+            wake: whether they go on afterwards; else they stay as they are until they are ended.
 
         Raises:
             SnapshotRefused: they cannot be stopped.
@@ -125,7 +128,8 @@ class Live:
             self._stop()
             yield
         finally:
-            self._signal(processes.below(self._session.init), signal.SIGCONT)
+            if wake():
+                self._signal(processes.below(self._session.init), signal.SIGCONT)
             self._sample = 0.0
 
     def _stop(self) -> None:

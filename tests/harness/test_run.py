@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from harness import environment as environments
-from harness import keys, scoring, trajectory
+from harness import keys, scoring, timing, trajectory
 from harness.attempt import AttemptFolder
 from harness.errors import UsageError
 from harness.running import Ended, room, run
@@ -166,6 +166,35 @@ def test_time_is_the_parents(work: Work) -> None:
     assert attempt.end and (attempt.end - attempt.start).total_seconds() <= 1.5
 
 
+def slow(monkeypatch: pytest.MonkeyPatch, seconds: float, waiting: float = 0.0) -> None:
+    """Makes scoring take longer, some of it spent on waiting for other timed runs."""
+    answer = scoring.answer
+
+    def answered(*words: Any, **named: Any) -> Any:
+        time.sleep(seconds)
+        monkeypatch.setattr(timing, "waited_s", timing.waited_s + waiting)
+        return answer(*words, **named)
+
+    monkeypatch.setattr(scoring, "answer", answered)
+
+
+def test_nothing_goes_on_when_the_time_is_up_while_it_is_scored(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow(monkeypatch, 2.0)
+    ended = work("echo 2 > answer.txt; score; echo 9 > answer.txt; sleep 60", 1.5)
+    assert (ended.reason, scores(ended)) == ("time", [2.0])
+    (line,), attempt = ended.folder.scores(), ended.folder.attempt()
+    assert attempt.end and line.scored_at < attempt.end
+
+
+def test_waiting_for_others_costs_no_time(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow(monkeypatch, 0.0, waiting=1000.0)
+    ended = work("echo 2 > answer.txt; score; echo 9 > answer.txt")
+    assert scores(ended) == [2.0, 9.0]
+    assert json.loads(printed(ended.folder).splitlines()[0])["left_s"] > 900.0
+
+
 def test_what_was_left_running_is_ended(work: Work) -> None:
     ended = work("(while :; do echo 9 > answer.txt; sleep 0.01; done) & sleep 0.2; echo done")
     answer = ended.folder.workspace / "solution" / "answer.txt"
@@ -189,7 +218,9 @@ def test_processes_rest_while_their_workspace_is_scored(
         return answer(folder, *words, **named)
 
     monkeypatch.setattr(scoring, "answer", watched)
-    ticking = "(i=0; while :; do i=$((i+1)); echo $i > ticks; sleep 0.01; done) & sleep 0.1;"
+    ticking = (
+        "(i=0; while :; do i=$((i+1)); echo $i > t; mv t ticks; sleep 0.01; done) & sleep 0.1;"
+    )
     ended = work(f"{ticking} score > /dev/null; cat ticks; sleep 0.2; cat ticks")
     assert moved[0] is False
     before, after = map(int, printed(ended.folder).split()[:2])
@@ -485,7 +516,9 @@ def test_time_in_which_the_endpoint_refuses_does_not_count(
 
     _sleep = time.sleep
     monkeypatch.setattr(scaffold, "rest", rest)
-    ticking = "(i=0; while :; do i=$((i+1)); echo $i > ticks; sleep 0.01; done) > /dev/null &"
+    ticking = (
+        "(i=0; while :; do i=$((i+1)); echo $i > t; mv t ticks; sleep 0.01; done) > /dev/null &"
+    )
     told, made, folder = model(
         bash(f"{ticking} sleep 0.3"),
         (429, {"Retry-After": "7"}),
