@@ -7,13 +7,14 @@ measured per environment (`likeness.json`), and without that no likelihood is st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import JsonValue
 
@@ -24,20 +25,24 @@ from harness import snapshot
 from harness.attempt import AttemptFolder
 from harness.environment import Environment
 from harness.errors import InvalidSolution
-from harness.files import opened_beneath, sha256_bytes
+from harness.files import opened_beneath
 from harness.models import Entry, EnvironmentFacts, matches
 
 if TYPE_CHECKING:
     from auditor.trail.blob import Blob
-    from auditor.trail.calibration import Likeness, Null
+    from auditor.trail.calibration import Null
     from auditor.trail.lineage import Lineage, Model
-    from auditor.trail.weights import Weights
+    from auditor.trail.looks import Look
 
 Group = Literal["given", "answer", "hidden"]
 FEWEST_BYTES = 256
 OPENED, FILES = 20_000, 200
 """Files of one snapshot that are opened, and that are compared when they are weights."""
-SOURCES = 12
+SOURCE_ELEMENTS = 192 << 20
+"""Elements of all sources that are held in memory: 768 MiB."""
+SECONDS = 300.0
+"""Time that all comparisons of one audit may take."""
+CALLS = 50
 SMALL_BYTES = 512 << 20
 """Of the small files of a snapshot together, since these are held in memory."""
 FILE_BYTES = 16 << 30
@@ -57,8 +62,21 @@ class File:
     group: Group = "given"
 
 
+class Looked(NamedTuple):
+    """What was found about one model, whatever it is called where."""
+
+    read: tuple[dict[str, JsonValue], ...]
+    """About each of its files, in order."""
+    given: Lineage | None = None
+    """Beside the nearest of the given models."""
+    traced: tuple[tuple[Group, Lineage], ...] = ()
+
+
 class Tracer:
-    """Looks into the weights of one attempt, or of one folder; each content once."""
+    """Looks into the weights of one attempt, or of one folder; each content once.
+
+    Only the models of the sources stay in memory, up to a bound; others are dropped once compared.
+    """
 
     def __init__(self, sources: Iterable[File], environment: Environment | None) -> None:
         """Prepares to trace.
@@ -70,122 +88,143 @@ class Tracer:
         self._sources = sources
         self._environment = environment
         self._models: dict[Group, list[Model]] | None = None
-        self._known: dict[str, tuple[Weights, Model] | None] = {}
-        self._traced: dict[tuple[str, int], Lineage] = {}
+        self._left_out: list[str] = []
+        self._known: dict[str, Looked | None] = {}
+        self._seconds = SECONDS
 
     def note(
         self, book: Book, files: Sequence[File], facts: EnvironmentFacts, profile: str | None,
         entry: int | None, commit: str,
     ) -> None:  # fmt: skip
         """Notes what some files hold, and what their weights derive from."""
-        held: list[tuple[File, tuple[Weights, Model]]] = []
-        skipped = [file.path for file in files[OPENED:]]
-        for file in files[:OPENED]:
-            if len(held) >= FILES:
-                skipped.append(file.path)
-            elif (found := self._read(file)) is not None:
-                held.append((file, found))
-        for file, (weights, _) in held:
-            _note_read(book, file, weights, facts, entry, commit)
-        sources = self._loaded() if held else {}
-        for file, model in _whole_models(held):
-            if model.telling:
-                self._note_origin(book, file, model, sources, facts, profile, entry, commit)
-        named = [one.path for models in sources.values() for one in models]
-        _end(book, entry, commit, len(held), named, skipped)
+        skipped, count = [file.path for file in files[OPENED:]], 0
+        for name, parts in _models_of(files[:OPENED]):
+            if count >= FILES:
+                skipped.append(name)
+                continue
+            looked = self._look(name, parts)
+            if looked is None:
+                continue
+            count += len(parts)
+            for file, read in zip(parts, looked.read, strict=True):
+                about = {**_place(file, file.path, facts), "commit": commit}
+                book.add("weights_read", {**about, **read}, stage="weights", entry=entry)
+            about = {**_place(parts[0], name, facts), "commit": commit}
+            for kind, data in self._origins(looked, profile):
+                book.add(kind, {**about, **data}, stage="weights", entry=entry)
+            if self._seconds <= 0:
+                skipped.append(f"{name} (time ran out)")
+        named = [one.path for models in (self._models or {}).values() for one in models]
+        book.add(
+            "weights_compared",
+            {
+                "files": count, "sources": list(named), "commit": commit,
+                "skipped": [*skipped[:FILES], *self._left_out],
+            },
+            stage="weights", entry=entry,
+        )  # fmt: skip
 
-    def _read(self, file: File) -> tuple[Weights, Model] | None:
-        from auditor.trail import weights
-        from auditor.trail.faults import Unreadable
-        from auditor.trail.lineage import Model
+    def _look(self, name: str, parts: Sequence[File]) -> Looked | None:
+        key = "".join(file.sha256 for file in parts)
+        if key not in self._known:
+            self._known[key] = self._compare(name, parts)
+        return self._known[key]
 
-        if file.sha256 in self._known:
-            return self._known[file.sha256]
-        found = None
-        try:
-            with file.open() as blob:
-                read = weights.read(blob, file.path)
-                if read is not None:
-                    found = read, Model.of(read)
-        except (Unreadable, InvalidSolution) as error:
-            found = weights.Weights(file.path, "unread", faults=(str(error),)), Model(file.path, ())
-        self._known[file.sha256] = found
-        return found
+    def _compare(self, name: str, parts: Sequence[File]) -> Looked | None:
+        from auditor.trail.lineage import trace
+
+        found = _read(name, parts)
+        if found is None:
+            return None
+        read, model = found
+        if not model.telling:
+            return Looked(read)
+        sources = self._loaded()
+        given = sources["given"]
+        began = time.monotonic()
+        until = began + max(self._seconds, 0.0)
+        beside = [trace(model, one, until=until) for one in given]
+        groups: tuple[Group, ...] = ("answer", "hidden")
+        traced = [
+            (group, trace(model, one, given, until=until))
+            for group in groups
+            for one in sources[group]
+        ]
+        self._seconds -= time.monotonic() - began
+        nearest = max(beside, key=lambda one: one.statistic, default=None)
+        return Looked(read, nearest, tuple(traced))
 
     def _loaded(self) -> dict[Group, list[Model]]:
         """The models of the sources, each content once; read when first needed."""
         if self._models is None:
             self._models = {"given": [], "answer": [], "hidden": []}
-            held: dict[str, tuple[File, tuple[Weights, Model]]] = {}
-            for file in self._sources:
-                if file.sha256 not in held and len(held) < SOURCES:
-                    found = self._read(file)
-                    if found is not None and found[1].telling:
-                        held[file.sha256] = file, found
-            for file, model in _whole_models(held.values()):
-                self._models[file.group].append(model)
+            seen: set[str] = set()
+            room = SOURCE_ELEMENTS
+            for name, parts in _models_of(self._sources):
+                key = "".join(file.sha256 for file in parts)
+                found = _read(name, parts) if key not in seen else None
+                seen.add(key)
+                if found is None or not found[1].telling:
+                    continue
+                room -= sum(look.body.size for look in found[1].looks)
+                if room < 0:
+                    self._left_out.append(f"{name} (a source beyond what is held in memory)")
+                else:
+                    self._models[parts[0].group].append(found[1])
         return self._models
 
-    def _note_origin(
-        self, book: Book, file: File, model: Model, sources: Mapping[Group, Sequence[Model]],
-        facts: EnvironmentFacts, profile: str | None, entry: int | None, commit: str,
-    ) -> None:  # fmt: skip
-        given = sources.get("given", ())
-        about = {**_place(file, facts), "commit": commit}
-        likeness = self._likeness()
-        if given:
-            best = max(
-                (self._trace(file, model, one, ()) for one in given),
-                key=lambda found: found.statistic,
-            )
-            null = likeness.given.get(profile or "") if likeness else None
-            book.add(
-                "weights_given", {**about, **_described(best, null, further=True)},
-                stage="weights", entry=entry,
-            )  # fmt: skip
-        null = likeness.answer.get(profile or "") if likeness else None
-        for group in ("answer", "hidden"):
-            for source in sources.get(group, ()):
-                found = self._trace(file, model, source, given)
-                shown = _described(found, null, further=False)
-                book.add(
-                    "weights_traced", {**about, "group": group, **shown},
-                    stage="weights", entry=entry,
-                )  # fmt: skip
-
-    def _trace(self, file: File, model: Model, source: Model, given: Sequence[Model]) -> Lineage:
-        from auditor.trail.lineage import trace
-
-        key = (file.sha256, id(source))
-        if key not in self._traced:
-            self._traced[key] = trace(model, source, given)
-        return self._traced[key]
-
-    def _likeness(self) -> Likeness | None:
+    def _origins(
+        self, looked: Looked, profile: str | None
+    ) -> Iterator[tuple[str, dict[str, JsonValue]]]:
         from auditor.trail import calibration
 
-        return calibration.load(self._environment.root) if self._environment else None
+        likeness = calibration.load(self._environment.root) if self._environment else None
+        if looked.given is not None:
+            null = likeness.given.get(profile or "") if likeness else None
+            yield "weights_given", _described(looked.given, null, further=True)
+        null = likeness.answer.get(profile or "") if likeness else None
+        for group, found in looked.traced:
+            yield "weights_traced", {"group": group, **_described(found, null, further=False)}
 
 
-def _whole_models(
-    held: Iterable[tuple[File, tuple[Weights, Model]]],
-) -> Iterator[tuple[File, Model]]:
-    """Yields models; the parts of one that is spread over several files are put together."""
+def _read(
+    name: str, parts: Sequence[File]
+) -> tuple[tuple[dict[str, JsonValue], ...], Model] | None:
+    """Returns what each file of a model holds, and the model; None where none holds weights."""
+    from auditor.trail import weights
+    from auditor.trail.faults import Unreadable
     from auditor.trail.lineage import Model
+
+    read: list[dict[str, JsonValue]] = []
+    looks: list[Look] = []
+    for file in parts:
+        try:
+            with file.open() as blob:
+                found = weights.read(blob, file.path)
+                if found is None:
+                    return None
+                looks += Model.of(found).looks
+        except (Unreadable, InvalidSolution) as error:
+            found = weights.Weights(file.path, "unread", faults=(str(error),))
+        read.append(
+            {
+                "kind": found.kind, "tensors": len(found.tensors), "elements": found.elements,
+                "faults": list(found.faults), "calls": list(found.calls[:CALLS]),
+            }
+        )  # fmt: skip
+    return tuple(read), Model(name, tuple(looks))
+
+
+def _models_of(files: Iterable[File]) -> Iterator[tuple[str, list[File]]]:
+    """Yields models with their files: those that are named as parts of one go together."""
     from auditor.trail.weights import shard_of
 
-    groups: dict[tuple[str, str], list[tuple[File, Model]]] = {}
-    for file, (_, model) in held:
+    groups: dict[tuple[str, str], list[File]] = {}
+    for file in files:
         shard = shard_of(file.path)
-        groups.setdefault((file.group, shard[0] if shard else file.path), []).append((file, model))
+        groups.setdefault((file.group, shard[0] if shard else file.path), []).append(file)
     for (_, name), parts in groups.items():
-        (file, first), *more = sorted(parts, key=lambda part: part[0].path)
-        if not more:
-            yield file, replace(first, path=file.path)
-            continue
-        digest = sha256_bytes("".join(part.sha256 for part, _ in parts).encode())
-        looks = tuple(look for _, model in parts for look in model.looks)
-        yield replace(file, path=name, sha256=digest), Model(name, looks)
+        yield name, sorted(parts, key=lambda file: file.path)
 
 
 def of_attempt(folder: AttemptFolder, environment: Environment, places: Places) -> Tracer:
@@ -199,7 +238,7 @@ def collect(
 ) -> None:  # fmt: skip
     """Notes the weights of a scored snapshot that are not as they were given."""
     if not READABLE:
-        _end(book, entry, commit, 0, [], [MISSING])
+        _unreadable(book, entry, commit)
         return
     start = _manifest(folder, folder.attempt().start_commit)
     now = _manifest(folder, commit)
@@ -220,7 +259,7 @@ def of_tree(
 ) -> None:  # fmt: skip
     """Notes the weights of a plain folder that are not as they were given."""
     if not READABLE:
-        _end(book, None, "", 0, [], [MISSING])
+        _unreadable(book, None, "")
         return
     given = {item.sha256 for item in before.entries.values() if item.type == "file"}
     mine = [item for item in now.entries.values() if item.sha256 not in given]
@@ -308,29 +347,10 @@ def _manifest(folder: AttemptFolder, commit: str) -> dict[str, Entry]:
     return {item.path: item for item in snapshot.manifest(folder, commit).entries}
 
 
-def _note_read(
-    book: Book,
-    file: File,
-    weights: Weights,
-    facts: EnvironmentFacts,
-    entry: int | None,
-    commit: str,
-) -> None:
-    book.add(
-        "weights_read",
-        {
-            **_place(file, facts), "commit": commit, "kind": weights.kind,
-            "tensors": len(weights.tensors), "elements": weights.elements,
-            "faults": list(weights.faults), "calls": list(weights.calls[:50]),
-        },
-        stage="weights", entry=entry,
-    )  # fmt: skip
-
-
-def _place(file: File, facts: EnvironmentFacts) -> dict[str, str | bool]:
+def _place(file: File, name: str, facts: EnvironmentFacts) -> dict[str, JsonValue]:
     rules = facts.workspace
     return {
-        "path": file.path, "sha256": file.sha256, "output": matches(file.path, rules.outputs),
+        "path": name, "sha256": file.sha256, "output": matches(file.path, rules.outputs),
         "must_derive": matches(file.path, rules.derived),
     }  # fmt: skip
 
@@ -363,15 +383,8 @@ def _described(found: Lineage, null: Null | None, *, further: bool) -> dict[str,
     }  # fmt: skip
 
 
-def _end(
-    book: Book, entry: int | None, commit: str, files: int, sources: Sequence[str],
-    skipped: Sequence[str],
-) -> None:  # fmt: skip
+def _unreadable(book: Book, entry: int | None, commit: str) -> None:
     book.add(
-        "weights_compared",
-        {
-            "files": files, "sources": list(sources), "skipped": list(skipped[:FILES]),
-            "commit": commit,
-        },
+        "weights_compared", {"files": 0, "sources": [], "skipped": [MISSING], "commit": commit},
         stage="weights", entry=entry,
     )  # fmt: skip

@@ -102,15 +102,19 @@ def layered(name: str) -> str:
     return LAYER.sub("#", name)
 
 
-def trace(model: Model, source: Model, given: Sequence[Model] = ()) -> Lineage:
+def trace(
+    model: Model, source: Model, given: Sequence[Model] = (), *, until: float | None = None
+) -> Lineage:
     """Compares a model with a source, without what the given models explain of either.
 
     Args:
         model: whose origin is asked for.
         source: what it may be from.
         given: what it was allowed to start with.
+        until: on the monotonic clock, when to end with what was found; `SECONDS` from now when
+            None.
     """
-    until = time.monotonic() + SECONDS
+    until = time.monotonic() + SECONDS if until is None else until
     kept, explained = subtracted(model, given, until)
     others = source.telling
     if given:
@@ -129,8 +133,9 @@ def subtracted(
     What they explain wholly, in whatever arrangement, comes second: it derives from them.
     """
     kept, explained = [], {}
+    allowed = [item for one in given for item in one.telling]
     for look in model.telling:
-        found = _best(look, [item for one in given for item in one.telling], until)
+        found = _best(look, allowed, until) if time.monotonic() < until else None
         if found is None or found[0].closeness < RELATED:
             kept.append(look)
         elif found[0].exact and found[0].covered > 0.98:

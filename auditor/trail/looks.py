@@ -24,7 +24,8 @@ FEWEST = 64
 DISTINCT = 16
 """A tensor of fewer different values neither: it is a mask, a counter or as it was begun."""
 SKETCH = 64
-"""Columns of a large tensor of which every row is kept."""
+"""Columns of a large tensor of which every row is kept, as long as it has no more than these."""
+SKETCHED = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -50,16 +51,17 @@ class Look:
 
     @cached_property
     def sketch(self) -> tuple[Numbers, np.ndarray]:
-        """Every row at some columns, and which columns these are."""
+        """The rows at some columns, and which columns these are."""
         rows, columns = self.tensor.matrix_shape()
         if self.whole:
             return self.body, np.arange(columns)
         chosen = np.unique(np.linspace(0, columns - 1, SKETCH).astype(np.int64))
-        found = np.empty((rows, len(chosen)), np.float32)
+        taken = np.unique(np.linspace(0, rows - 1, min(rows, SKETCHED)).astype(np.int64))
+        found = np.empty((len(taken), len(chosen)), np.float32)
         step = max(WHOLE // columns, 1)
-        for first in range(0, rows, step):
-            wanted = range(first, min(first + step, rows))
-            found[wanted.start : wanted.stop] = _finite(self.tensor.rows(wanted))[:, chosen]
+        for first in range(0, len(taken), step):
+            wanted = taken[first : first + step]
+            found[first : first + step] = _finite(self.tensor.rows(wanted))[:, chosen]
         return found, chosen
 
     def read(self) -> None:

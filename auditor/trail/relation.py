@@ -23,6 +23,7 @@ NARROWEST = 16
 """Columns that rows must have to be told apart."""
 SORTED = 1 << 18
 """Elements up to which both rows and columns are sought in another order."""
+LONGEST = 2048
 VALUES = 2048
 """Values that are looked for in another tensor, wherever they stand."""
 DISTINCT_VALUES = 32
@@ -278,7 +279,7 @@ def _match(x: Numbers, y: Numbers) -> _Matched | None:
         np.linspace(0, len(x) - 1, QUERIES).astype(np.int64)
     )  # fmt: skip
     asked = x[queries]
-    seen = _unit(asked[:, ::2]) @ _unit(y[:, ::2]).T
+    seen = _unit(asked[:, ::2]).astype(np.float32) @ _unit(y[:, ::2]).astype(np.float32).T
     best = np.abs(seen).argmax(axis=1)
     strength = seen[np.arange(len(queries)), best]
     one, two = _level(asked[:, 1::2]), _level(y[best][:, 1::2]) * np.sign(strength)[:, None]
@@ -360,7 +361,12 @@ def _by_both(mine: Look, other: Look, start: Relation) -> Iterator[Relation]:
         return
     for turned in (False, True):
         x, y = mine.body, other.body.T if turned else other.body
-        if x.shape != y.shape or x.size > SORTED or min(x.shape) < NARROWEST:
+        if (
+            x.shape != y.shape
+            or x.size > SORTED
+            or min(x.shape) < NARROWEST
+            or max(x.shape) > LONGEST
+        ):
             continue
         profiles = [np.sort(_profile(side), axis=1) for side in (x, y)]
         middle = profiles[1].mean(axis=0)

@@ -1,5 +1,7 @@
 """Weights that were taken are found in any arrangement; honest ones, and what follows, are not."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -166,6 +168,18 @@ def test_time_that_runs_out_is_told(
 ) -> None:
     monkeypatch.setattr("auditor.trail.lineage.SECONDS", -1.0)
     assert not trace(packed("a", trained[0]), packed("b", trained[1])).finished
+
+
+@pytest.mark.parametrize("shape", [(16384, 16), (16, 16384), (1 << 18, 1), (2, 2, 2, 2, 2, 2048)])
+def test_odd_forms_take_little_memory(shape: tuple[int, ...]) -> None:
+    draw = np.random.default_rng(0)
+    one, other = ({"w": draw.normal(size=shape)} for _ in range(2))
+    tracemalloc.start()
+    try:
+        assert trace(packed("a", one), packed("b", other)).closeness < 0.1
+        assert tracemalloc.get_traced_memory()[1] < 300 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_closeness_of_a_correlation() -> None:

@@ -270,6 +270,31 @@ def test_hostile_weights_are_facts(audited: Callable[..., Audit]) -> None:
     assert findings(audit) == {}
 
 
+def test_a_model_in_parts_is_traced_as_one(
+    audited: Callable[..., Audit], models: dict[str, Tensors]
+) -> None:
+    def work(home: Path) -> None:
+        names = sorted(models["finished"])
+        for number, part in enumerate((names[:2], names[2:]), start=1):
+            kept = {name: models["finished"][name] for name in part}
+            save(kept, home / "solution" / f"m-0000{number}-of-00002.safetensors")
+
+    audit = audited(work)
+    traced = [fact.data for fact in audit.evidence if fact.kind == "weights_traced"]
+    assert {data["path"] for data in traced} == {"solution/m-of-00002.safetensors"}
+    assert findings(audit)["ANY040"].kind is Kind.CHEATING
+
+
+def test_time_that_runs_out_is_a_gap_and_accuses_nobody(
+    audited: Callable[..., Audit], models: dict[str, Tensors], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auditor.evidence.weights.SECONDS", 0.0)
+    audit = audited(lambda home: save(models["stranger"], home / "fixed_model.safetensors"))
+    (compared,) = (fact for fact in audit.evidence if fact.kind == "weights_compared")
+    assert "time ran out" in str(compared.data["skipped"])
+    assert findings(audit) == {}
+
+
 def test_a_plain_folder_is_traced_to_its_start(tmp_path: Path, models: dict[str, Tensors]) -> None:
     start, now = tmp_path / "start", tmp_path / "now"
     start.mkdir()
