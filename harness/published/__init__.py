@@ -85,9 +85,11 @@ def _result(value: object) -> object:
 
 
 class Humans(Record):
-    """People's runs; `results` is empty where rows are not public."""
+    """People's runs; `results` is empty where the rows' values are not at hand."""
 
     source: str
+    rows: int
+    """How many rows the source has."""
     results: tuple[Annotated[Result, BeforeValidator(_result)], ...] = ()
 
     @property
@@ -159,6 +161,7 @@ class Suite(Record):
     share_above_zero: Number
     share_at_reference: Number
     scores_per_hour: dict[str, Number]
+    inconsistencies: dict[Literal["runs", "share_above_zero"], str]
     pools: tuple[Pool, ...] = Field(min_length=1)
     standings: tuple[Standing, ...] = ()
 

@@ -140,6 +140,24 @@ def test_the_pools_make_the_whole() -> None:
     assert mean == pytest.approx(facts.mean, abs=0.006)
 
 
+def test_what_contradicts_itself_over_all_tasks_is_named() -> None:
+    facts = suite()
+    above, of = (sum(data(name).experts_above[at] for name in SEVEN) for at in (0, 1))
+    assert of == facts.runs, "table 4 counts the paper's runs"
+    found = set()
+    if sum(data(name).humans.rows for name in SEVEN) != facts.runs:
+        found.add("runs")
+    if above / of > facts.share_above_zero + 0.005:
+        found.add("share_above_zero")
+    assert found == set(facts.inconsistencies)
+
+
+@each
+def test_rows_are_all_there_or_none_is(name: str) -> None:
+    humans = data(name).humans
+    assert len(humans.results) in (0, humans.rows)
+
+
 @each
 def test_every_number_says_where_it_is_from(name: str) -> None:
     facts = data(name)
