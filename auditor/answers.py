@@ -38,7 +38,7 @@ ATTACHED = 25 << 20
 """Bytes of an attachment."""
 READ = 16 << 20
 """Bytes of answers that are read; each has at most a few kilobytes."""
-VERDICT_BYTES = 256 << 20
+VERDICT_BYTES = 64 << 20
 MOST = 500
 SHORTEST = 4
 """Hexadecimal digits that name a finding, when no other begins with them."""
