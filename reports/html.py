@@ -130,7 +130,7 @@ def render(material: Material) -> str:
         task=_task(material),
         scores=scores(verdict),
         timeline=_timeline(material, lines, sheet),
-        trail=Markup(trail.render(material.evidence)),  # noqa: S704  # it escapes what it draws
+        trail=Markup(trail.render(material.evidence, page=True)),  # noqa: S704  # it escapes what it draws
         lines=lines,
         dossiers=dossiers,
         grid=grid,
@@ -230,12 +230,9 @@ def _pictures(
     entry = finding.entries[0] if finding.entries else None
     own = [fact for fact in material.evidence if fact.entry == entry]
     marked = [site.path for site in finding.sites if site.path]
-    watched = [fact for fact in own if fact.kind == "runtime_event"]
-    graph = (
-        facts.trail(cited, marked)
-        or facts.trail([fact for fact in own if fact.kind == "file_trail"], marked)
-        or facts.trail(watched, marked)
-    )
+    drawn = any(fact.kind == "file_trail" for fact in own)  # for all findings, further below
+    watched = [] if drawn else [fact for fact in own if fact.kind == "runtime_event"]
+    graph = facts.trail(cited, marked) or facts.trail(watched, marked)
     if graph is not None:
         title = "Which files reached which program, as far as it was seen"
         yield title, sheet.picture(title, graph.draw, rows=graph.rows)

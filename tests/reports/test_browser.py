@@ -49,7 +49,9 @@ def test_a_hostile_page_is_quiet_and_fits(
     assert chromium.value("document.documentElement.scrollWidth") <= width
     dark = chromium.value("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 26)"
     assert dark is (scheme == "dark")
-    drawn = "[...document.querySelectorAll('svg')].filter(s => s.getBoundingClientRect().width)"
+    drawn = (
+        "[...document.querySelectorAll('svg[class]')].filter(s => s.getBoundingClientRect().width)"
+    )
     assert chromium.value(f"{drawn}.length") == 4
     assert chromium.value(f"{drawn}.every(s => s.classList[0] === '{_kind(size)}')")
     assert chromium.complaints() == []
