@@ -128,6 +128,7 @@ class _Examination:
         self._common = self._options.common or self._unknown
         self._rules = registry.of(self._options.rules_root, None if self._common else environment)
         self._lines = folder.score_log().lines
+        self._places = origins.Places.of(folder, environment.facts, self._lines)
         self._sources: dict[int, tuple[ChangedSource, ...]] = {}
         self._recorded: recorded.Trajectory | None = None
         self._interventions: dict[int, list[Intervention]] = {}
@@ -160,7 +161,7 @@ class _Examination:
         self._trajectory()
         history.collect(self._book, self._folder, self._environment, self._lines)
         facts, previous = self._environment.facts, None
-        places = origins.Places.of(self._folder, facts, self._lines)
+        places = self._places
         tracer = weights.of_attempt(self._folder, self._environment, places)
         for line in self._lines:
             if self._unknown:
@@ -238,6 +239,8 @@ class _Examination:
             if self._interventions and not budget.left():
                 break  # what was not run is a gap of each entry; there may be ten thousand
             first = replay.first(line)
+            if first is not None:
+                origins.replayed(self._book, self._places, line.index, first.artifacts)
             seen = self._interventions[line.index] = replay.intervene(line)
             if budget.left():
                 runtime.watch(line)

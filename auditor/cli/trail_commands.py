@@ -171,14 +171,14 @@ def _model(path: Path, what: str) -> Model:
             raise UsageError(f"The {what} {path} cannot be read: {error}.") from error
         models = [Model.of(one) for one in weights.together(files)]
     faults = [fault for model in models for fault in model.faults]
-    for fault in faults[:SHOWN]:
-        typer.echo(plain(f"{path}: {fault}", 300), err=True)
     if not any(model.telling for model in models):
         why = f": {faults[0]}" if faults else ""
         raise UsageError(
             f"The {what} {path} holds no weights that can be compared{plain(why, 200)}.",
             hint="Name a safetensors, torch, .npz or .npy file, or a folder of such files.",
         )
+    for fault in faults[:SHOWN]:
+        typer.echo(plain(f"{path}: {fault}", 300), err=True)
     several = len(models) > 1
     looks = [
         replace(look, tensor=replace(look.tensor, name=f"{model.path}:{look.name}"))

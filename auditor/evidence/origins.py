@@ -29,8 +29,8 @@ class Origin:
     """One place where a content is found."""
 
     place: str
-    """`start`, `entry N`, `output of entry N`, `sealed output of entry N`, `protected`, `private`,
-    or `answer` for the reference outputs that were given to look at."""
+    """`start`, `entry N`, `output of entry N`, `sealed output of entry N`, `replayed output of
+    entry N`, `protected`, `private`, or `answer` for reference outputs that were given to see."""
     path: str
 
 
@@ -82,9 +82,9 @@ class Places:
         for path, digest in artifacts.items():
             self._by_hash.setdefault(digest, []).append(Origin(place, path))
 
-    def origins(self, item: Entry) -> tuple[Origin, ...]:
-        """Returns where else a content is found, what was given first."""
-        return tuple(self._by_hash.get(item.sha256, ()))
+    def origins(self, sha256: str) -> tuple[Origin, ...]:
+        """Returns where a content is found, what was given first."""
+        return tuple(self._by_hash.get(sha256, ()))
 
     def counted(self) -> dict[str, JsonValue]:
         """Returns files and bytes by place."""
@@ -103,7 +103,7 @@ def collect(book: Book, places: Places, folder: AttemptFolder, entry: int, commi
     known = {item.path: item.sha256 for item in before}
     now = snapshot.manifest(folder, commit).entries
     changed = [item for item in now if item.sha256 and known.get(item.path) != item.sha256]
-    shared = [(item, found) for item in changed if (found := places.origins(item))]
+    shared = [(item, found) for item in changed if (found := _elsewhere(places, item))]
     for item, found in shared[:CAP]:
         book.add(
             "content_shared",
@@ -115,7 +115,8 @@ def collect(book: Book, places: Places, folder: AttemptFolder, entry: int, commi
             entry=entry,
         )  # fmt: skip
     for item in changed:
-        places.add(f"entry {entry}", item)
+        if all(origin.path != item.path for origin in places.origins(item.sha256)):
+            places.add(f"entry {entry}", item)
     book.add(
         "content_compared",
         {
@@ -125,6 +126,28 @@ def collect(book: Book, places: Places, folder: AttemptFolder, entry: int, commi
         stage="files",
         entry=entry,
     )  # fmt: skip
+
+
+def _elsewhere(places: Places, item: Entry) -> tuple[Origin, ...]:
+    """Returns where a content is found, but for the same file in an earlier entry."""
+    return tuple(
+        origin
+        for origin in places.origins(item.sha256)
+        if origin.path != item.path or not origin.place.startswith("entry ")
+    )
+
+
+def replayed(book: Book, places: Places, entry: int, artifacts: Mapping[str, str]) -> None:
+    """Notes what the replay of an entry wrote, and where the same content is found."""
+    for path, digest in artifacts.items():
+        found = places.origins(digest)
+        book.add(
+            "content_replayed",
+            {"path": path, "sha256": digest, "same": list(_listed(found)), "total": len(found)},
+            stage="replay",
+            entry=entry,
+        )
+    places.runs(f"replayed output of entry {entry}", artifacts)
 
 
 def _listed(found: Iterable[Origin]) -> Iterator[JsonValue]:

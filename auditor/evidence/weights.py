@@ -89,7 +89,8 @@ class Tracer:
         self._environment = environment
         self._models: dict[Group, list[Model]] | None = None
         self._left_out: list[str] = []
-        self._known: dict[str, Looked | None] = {}
+        self.known: dict[str, Looked | None] = {}
+        """By the hash of a model's files, joined; None for what holds no weights."""
         self._seconds = SECONDS
 
     def note(
@@ -126,9 +127,9 @@ class Tracer:
 
     def _look(self, name: str, parts: Sequence[File]) -> Looked | None:
         key = "".join(file.sha256 for file in parts)
-        if key not in self._known:
-            self._known[key] = self._compare(name, parts)
-        return self._known[key]
+        if key not in self.known:
+            self.known[key] = self._compare(name, parts)
+        return self.known[key]
 
     def _compare(self, name: str, parts: Sequence[File]) -> Looked | None:
         from auditor.trail.lineage import trace
@@ -248,7 +249,7 @@ def collect(
         if item.type == "file" and item.size >= FEWEST_BYTES
         and (path not in start or start[path].sha256 != item.sha256)
     }  # fmt: skip
-    files = list(_of_snapshot(folder, commit, changed.values(), "given"))
+    files = list(_of_snapshot(folder, commit, changed.values(), "given", tracer.known))
     profile = folder.attempt().profile
     tracer.note(book, files, facts, profile, entry, commit)
 
@@ -297,23 +298,36 @@ def _sources(folder: AttemptFolder, facts: EnvironmentFacts, places: Places) -> 
 
 
 def _of_snapshot(
-    folder: AttemptFolder, commit: str, items: Iterable[Entry], group: Group
+    folder: AttemptFolder,
+    commit: str,
+    items: Iterable[Entry],
+    group: Group,
+    known: dict[str, Looked | None] | None = None,
 ) -> Iterator[File]:
-    """Yields the files of a snapshot that begin as weights do; the small ones are read at once."""
+    """Yields the files of a snapshot that begin as weights do.
+
+    Small ones are read at once, except those that are `known`; what holds none is added there.
+    """
     from auditor.trail.blob import opened
     from auditor.trail.weights import HEAD_BYTES, kind_of
 
-    wanted = list(items)
-    for item in wanted:
-        if item.size > snapshot.LARGE_BYTES:
-            stored = folder.objects / item.sha256
-            yield File(item.path, item.sha256, partial(opened, stored), group)
-    small = {item.path for item in wanted if item.size <= snapshot.LARGE_BYTES}
+    known = {} if known is None else known
+    small = set()
+    for item in items:
+        large = item.size > snapshot.LARGE_BYTES
+        if large or known.get(item.sha256) is not None:
+            yield File(item.path, item.sha256, partial(opened, folder.objects / item.sha256), group)
+        elif item.sha256 not in known:
+            small.add(item.path)
     room = SMALL_BYTES
     for item, content in snapshot.read(folder, commit, small) if small else ():
-        if kind_of(content[:HEAD_BYTES], len(content)) and len(content) <= room:
+        if not kind_of(content[:HEAD_BYTES], len(content)):
+            known[item.sha256] = None
+        elif len(content) <= room:
             room -= len(content)
             yield File(item.path, item.sha256, partial(_in_memory, content), group)
+        else:
+            yield File(item.path, item.sha256, _refused, group)
 
 
 def _of_folder(
@@ -333,6 +347,14 @@ def _in_memory(content: bytes) -> Iterator[Blob]:
     from auditor.trail.blob import Held
 
     yield Held(content)
+
+
+@contextmanager
+def _refused() -> Iterator[Blob]:
+    from auditor.trail.faults import Unreadable
+
+    raise Unreadable("it is one of too many to be held in memory")
+    yield  # a context manager has to be a generator
 
 
 @contextmanager

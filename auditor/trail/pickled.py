@@ -6,6 +6,7 @@ becomes a record of that wish. Instructions come from `pickletools`, which only 
 
 import io
 import pickletools
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -71,7 +72,9 @@ def follow(data: bytes, at: int = 0) -> Followed:
     """
     if len(data) - at > PICKLE_BYTES:
         raise Unreadable(f"its pickle has {len(data) - at} bytes")
-    return _Machine(io.BytesIO(data), at).run()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # old forms of text have odd escapes
+        return _Machine(io.BytesIO(data), at).run()
 
 
 class _Machine:

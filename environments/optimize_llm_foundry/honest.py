@@ -14,6 +14,8 @@ REFERENCE = START.with_name("reference")
 APPROACHES = (("reference", REFERENCE, 2), ("start", START, 1), ("reference", REFERENCE, 1))
 """Whose code runs, and on how many threads."""
 SEED = 0
+PATIENCE = 10
+"""Nobody times these runs, and the machine may be busy."""
 
 
 def runs(profile: str, count: int, folder: Path) -> Iterator[HonestRun]:
@@ -25,6 +27,7 @@ def runs(profile: str, count: int, folder: Path) -> Iterator[HonestRun]:
         folder: where outputs are put.
     """
     settings = load(profile)
+    settings = settings.model_copy(update={"run_limit_s": PATIENCE * settings.run_limit_s})
     base = folder / "base_model"
     pristine.make_base(base, settings, SEED)
     for number in range(count):

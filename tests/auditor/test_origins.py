@@ -285,6 +285,41 @@ def test_a_model_in_parts_is_traced_as_one(
     assert findings(audit)["ANY040"].kind is Kind.CHEATING
 
 
+def test_too_many_small_files_are_facts(
+    audited: Callable[..., Audit], models: dict[str, Tensors], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auditor.evidence.weights.SMALL_BYTES", 1000)
+    audit = audited(lambda home: save(models["own"], home / "fixed_model.safetensors"))
+    (read,) = (fact for fact in audit.evidence if fact.kind == "weights_read")
+    assert "too many" in str(read.data["faults"])
+
+
+def test_what_stays_the_same_is_read_once(
+    audited: Callable[..., Audit], models: dict[str, Tensors], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from auditor.evidence import weights
+
+    compared: list[str] = []
+    real = weights.Tracer._compare
+
+    def counted(self: weights.Tracer, name: str, parts: list[weights.File]) -> object:
+        compared.append(name)
+        return real(self, name, parts)
+
+    monkeypatch.setattr(weights.Tracer, "_compare", counted)
+
+    def note(home: Path) -> None:
+        (home / "solution" / "notes.txt").write_text("words that do not matter " * 20)
+
+    def work(home: Path) -> None:
+        save(models["own"], home / "fixed_model.safetensors")
+
+    audit = audited(work, note, note)
+    assert compared == ["fixed_model.safetensors"]
+    read = [fact.entry for fact in audit.evidence if fact.kind == "weights_read"]
+    assert read == [0, 1, 2]
+
+
 def test_time_that_runs_out_is_a_gap_and_accuses_nobody(
     audited: Callable[..., Audit], models: dict[str, Tensors], monkeypatch: pytest.MonkeyPatch
 ) -> None:
