@@ -203,8 +203,8 @@ def run_(
         str,
         typer.Option(
             metavar="AGENT",
-            help="`command: LINE` (bash, in the sandbox), `llm: MODEL` (an OpenAI-compatible "
-            "endpoint at $OPENAI_BASE_URL, with $OPENAI_API_KEY), or `human`, `human: POOL`.",
+            help="A program's file or `command: LINE`, for the sandbox; `llm: MODEL`, an "
+            "OpenAI-compatible endpoint at $OPENAI_BASE_URL, with $OPENAI_API_KEY; `human` or `human: POOL`.",
         ),
     ],
     budget: Annotated[

@@ -1,6 +1,8 @@
 """`harness run`: words of the command line in, an attempt and one line of JSON out."""
 
 import json
+import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +20,12 @@ from harness.running.command import Command
 from harness.running.human import Person
 from harness.running.llm import Scaffold
 from harness.running.llm.endpoint import Endpoint
+from harness.running.room import GIVEN
 from reports.plain import plain
 
-KINDS = "command: LINE, llm: MODEL, or human"
+KINDS = "a program's file, command: LINE, llm: MODEL, or human"
+_BY_SUFFIX = {".py": "python ", ".sh": "bash "}
+"""How a file is executed that says nothing about it itself."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +46,14 @@ class Request:
 
 def run(request: Request) -> int:
     """Runs an attempt; returns 0, or 2 where it ended through no doing of the agent."""
-    worker = worker_of(request.agent, request.name, request.model)
+    worker, program = worker_of(request.agent, request.name, request.model)
     task = environments.find(request.env)
     budget = None if request.budget is None else seconds(request.budget)
     sandbox.allow_unsafe(request.unsafe)
     sandbox.require()
     ended = run_attempt(
         task, request.target, worker, budget_s=budget, profile=request.profile,
-        seed=request.seed, given=request.give, say=_say,
+        seed=request.seed, given=[*request.give, *program], say=_say,
     )  # fmt: skip
     told = {
         "attempt": _shown(ended.folder.root),
@@ -64,8 +69,8 @@ def run(request: Request) -> int:
     return 2 if ended.failure else 0
 
 
-def worker_of(text: str, name: str = "", model: str = "") -> Worker:
-    """Returns the agent that a word stands for.
+def worker_of(text: str, name: str = "", model: str = "") -> tuple[Worker, list[Path]]:
+    """Returns the agent that a word stands for, and what of it must lie in the sandbox.
 
     Raises:
         UsageError: it stands for none, or its endpoint is not said.
@@ -73,12 +78,20 @@ def worker_of(text: str, name: str = "", model: str = "") -> Worker:
     kind, _, rest = text.partition(":")
     kind, rest = kind.strip(), rest.strip()
     if kind == "command" and rest:
-        return Command(rest, name, model)
+        return Command(rest, name, model), []
     if kind == "llm" and rest:
-        return Scaffold(rest, Endpoint.from_environment(rest), name)
+        return Scaffold(rest, Endpoint.from_environment(rest), name), []
     if kind == "human":
-        return Person(rest, lambda line: typer.echo(plain(line, 1 << 20)))
+        return Person(rest, lambda line: typer.echo(plain(line, 1 << 20))), []
+    if (path := Path(text)).is_file() and (how := _executed(path)) is not None:
+        line = f"{how}{shlex.quote(f'{GIVEN}/{path.name}')}"
+        return Command(line, name or path.name, model), [path]
     raise UsageError(f"{text!r} is no agent.", hint=f"Write one of: {KINDS}.")
+
+
+def _executed(path: Path) -> str | None:
+    """What comes before a file's name in a command line; None where nobody can say."""
+    return "" if os.access(path, os.X_OK) else _BY_SUFFIX.get(path.suffix)
 
 
 def _say(text: str) -> None:

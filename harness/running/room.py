@@ -183,8 +183,9 @@ class Room:
             else:
                 shutil.copy(path, place)
         for one in (place, *place.rglob("*")):
-            if not one.is_symlink():
-                one.chmod(one.stat().st_mode | (0o555 if one.is_dir() else 0o444))
+            if not one.is_symlink():  # what its owner may, everybody may, but for writing
+                mode = one.stat().st_mode
+                one.chmod(mode | 0o444 | (mode & 0o100 and 0o111))
         return place
 
     def _limits(self) -> Limits:

@@ -19,7 +19,7 @@ from harness.sandbox import layer as layers
 from harness.sandbox import mode, processes
 from harness.sandbox.limits import EVERY_S, Limits, Watch
 from harness.sandbox.mode import Mode
-from harness.sandbox.plan import Plan
+from harness.sandbox.plan import OUTSIDE_HOME, Plan
 
 STOPPING_S = 10.0
 """Stopping takes milliseconds; what runs away from it for so long is not waited for."""
@@ -68,6 +68,8 @@ class Live:
             if self._plan.how is Mode.ROOT:
                 layers.give(self._workspace, mode.uid())
                 stack.callback(layers.give, self._workspace, os.getuid())
+            if self._plan.how is Mode.UNSAFE:
+                stack.callback(layers.remove, self._workspace.parent / OUTSIDE_HOME)
             self._session, outside = stack.enter_context(
                 self._plan.started(self._workspace, self._command, self._inherited)
             )

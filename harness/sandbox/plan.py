@@ -16,6 +16,9 @@ from harness.sandbox.limits import Limits, bounds
 from harness.sandbox.mode import Mode
 from harness.sandbox.session import SUPERVISOR, Session
 
+OUTSIDE_HOME = "home-of-user"
+"""Beside the workspace's copy, where a run without isolation has its own things."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -96,7 +99,7 @@ class Plan:
         if self.how is Mode.UNSAFE:
             words = [self._outside(home, word) for word in words]
             where = str(home / self.cwd)
-            own = home.parent / "home-of-user"
+            own = home.parent / OUTSIDE_HOME
             own.mkdir()
             variables |= {"HOME": str(own), "TMPDIR": str(own)} | dict(self.env)
         settings = [f"{name}={value}" for name, value in variables.items()]

@@ -26,6 +26,7 @@ Break = Callable[[Path], object]
 ON_ATTEMPTS = [
     ("harness", "score"),
     ("harness", "log"),
+    ("harness", "leaderboard"),
     ("harness", "hidden"),
     ("auditor", "verify"),
     ("auditor", "audit"),

@@ -349,6 +349,7 @@ def test_without_isolation(work: Work) -> None:
     finally:
         mode.allow_unsafe(False)
     assert scores(ended) == [2.0]
+    assert not (ended.folder.root / "home-of-user").exists()
 
 
 # People
@@ -570,6 +571,31 @@ def test_an_agent_that_ends_its_shell(model: Play) -> None:
     told, _, folder = model(bash("echo 3 > answer.txt; kill -9 $PPID; sleep 5"), code=2)
     assert "ended its shell" in told["ended"] or told["ended"] == "exit"
     assert folder.scores()[-1].score == 3.0
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "bits"),
+    [
+        ("my agent.py", "open('answer.txt', 'w').write('5')", 0o600),
+        ("agent.sh", "echo 5 > answer.txt", 0o600),
+        ("agent", "#!/bin/sh\necho 5 > answer.txt", 0o700),
+    ],
+)
+def test_a_file_is_an_agent(
+    run: Terminal, task: Path, place: Path, name: str, text: str, bits: int
+) -> None:
+    (place / name).write_text(text)
+    (place / name).chmod(bits)
+    said = run("harness", "run", task, place / "x", "--profile", "tiny", "--agent", place / name)
+    assert (said.code, json.loads(said.out)["score"]) == (0, 5.0)
+    agent = AttemptFolder.open(place / "x").attempt().agent
+    assert agent and agent.name == name
+
+
+def test_a_file_that_nobody_can_execute(run: Terminal, task: Path, place: Path) -> None:
+    (place / "notes.txt").write_text("hello")
+    words = ("--agent", place / "notes.txt", "--profile", "tiny")
+    refused(run("harness", "run", task, place / "x", *words), "no agent")
 
 
 @pytest.mark.parametrize(
