@@ -204,7 +204,8 @@ def run_(
         typer.Option(
             metavar="AGENT",
             help="A program's file or `command: LINE`, for the sandbox; `llm: MODEL`, an "
-            "OpenAI-compatible endpoint at $OPENAI_BASE_URL, with $OPENAI_API_KEY; `human` or `human: POOL`.",
+            "OpenAI-compatible endpoint at $OPENAI_BASE_URL, with $OPENAI_API_KEY; `human` or "
+            "`human: POOL`.",
         ),
     ],
     budget: Annotated[
