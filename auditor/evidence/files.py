@@ -58,6 +58,8 @@ def note(
 
 def _texts(folder: AttemptFolder, commit: str, paths: set[str]) -> set[str]:
     """Returns which of some files hold nothing but text."""
+    if not paths:
+        return set()
     contents = snapshot.read(folder, commit, paths)
     return {entry.path for entry, content in contents if decoded(content) is not None}
 

@@ -76,6 +76,7 @@ def test_a_log_is_audited_as_it_is(run: Terminal, log: Path) -> None:
     assert fingerprint(log.parent) == before
 
 
+@pytest.mark.slow
 def test_a_log_becomes_attempts_that_say_the_same(run: Terminal, log: Path, place: Path) -> None:
     said = run("harness", "import", log, place / "made")
     folders = [Path(line) for line in said.out.splitlines()]
@@ -106,8 +107,14 @@ def honest_home(place: Path) -> Path:
     return home
 
 
-@pytest.mark.parametrize("replay", ["auto", "always", "never"])
-@pytest.mark.parametrize("environment", [(), FOUNDRY, ("--environment", "common")])
+@pytest.mark.parametrize(
+    ("environment", "replay"),
+    [
+        ((), "auto"), (("--environment", "common"), "always"),
+        *(pytest.param(environment, replay, marks=pytest.mark.slow)
+          for environment in ((), FOUNDRY) for replay in ("always", "never")),
+    ],
+)  # fmt: skip
 def test_a_forged_home_is_never_clean(
     run: Terminal, place: Path, environment: tuple[str, ...], replay: str
 ) -> None:
