@@ -91,6 +91,8 @@ class Room:
             data={"message": line.message, "visible": self.environment.facts.score_visible},
         )
         shown = "invalid" if line.score is None else f"{line.score:.4g}"
+        if not self.environment.facts.score_visible:  # a person sits at the same terminal
+            shown = "logged"
         self.say(f"entry {line.index} after {self.clock.elapsed_s:.0f} s: {shown}")
         return {**told, **self.time()}
 

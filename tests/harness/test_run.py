@@ -120,12 +120,14 @@ def test_scores_that_are_not_shown(place: Path, tmp_path: Path) -> None:
     blind = environment(
         tmp_path / "blind", FACTS.replace("[workspace]", "score_visible = false\n[workspace]")
     )
-    command = Command("echo 2 > answer.txt; score; score_log")
-    ended = run(environments.find(str(blind)), place / "x", command, profile="tiny")
+    command, said = Command("echo 2.5 > answer.txt; score; score_log"), list[str]()
+    task = environments.find(str(blind))
+    ended = run(task, place / "x", command, profile="tiny", say=said.append)
+    assert "2.5" not in " ".join(said)
     reply, log, *_ = printed(ended.folder).splitlines()
     assert json.loads(reply)["score"] is None
     assert "score" not in json.loads(log)[0]
-    assert ended.score == 2.0
+    assert ended.score == 2.5
 
 
 def test_gifts_lie_beside_the_workspace(work: Work, tmp_path: Path) -> None:
