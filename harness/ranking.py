@@ -41,8 +41,10 @@ def weights(n: int, k: int, estimator: Estimator = "subsets") -> list[float]:
         return [((n - i + 1) / n) ** k - ((n - i) / n) ** k for i in range(1, n + 1)]
     if k > n:
         raise ValueError(f"{k} different runs cannot be taken of {n}")
-    subsets = math.comb(n, k)
-    return [math.comb(n - i, k - 1) / subsets for i in range(1, n + 1)]
+    shares = [k / n]
+    for i in range(1, n):  # each from the one before: binomials grow beyond all bounds
+        shares.append(shares[-1] * max(0, n - i - k + 1) / (n - i))
+    return shares
 
 
 def best_of(

@@ -2,6 +2,7 @@
 
 import random
 from itertools import combinations, product
+from math import comb
 from statistics import fmean
 
 import pytest
@@ -47,6 +48,13 @@ def test_the_estimators_part_where_runs_are_few() -> None:
 def test_weights_are_shares(estimator: Estimator) -> None:
     assert sum(weights(300, 40, estimator)) == pytest.approx(1)
     assert weights(3, 1, estimator) == pytest.approx([1 / 3] * 3)
+
+
+def test_weights_are_those_of_the_formula() -> None:
+    n, k = 12, 5
+    expected = [comb(n - i, k - 1) / comb(n, k) for i in range(1, n + 1)]
+    assert weights(n, k) == pytest.approx(expected)
+    assert sum(weights(10_000, 5_000)) == pytest.approx(1)
 
 
 def test_only_subsets_are_unbiased() -> None:
