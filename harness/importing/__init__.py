@@ -1,6 +1,7 @@
 """Makes attempts of what other programs recorded; everything in them is somebody's claim."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import UsageError
@@ -9,6 +10,9 @@ from harness.importing.run import JSON_BYTES, Hashed, Run
 
 FILES = 10_000
 """Files of a folder that are looked through for logs."""
+LOGS = (".json", inspect_log.SUFFIX)
+BESIDE = (".csv", ".jsonl", ".log", ".md", ".txt", ".yaml")
+"""What may lie beside logs."""
 READ = "A home with METR's score.log, a repository or folder, an Inspect log, an AIDE journal, or "
 READ += "a folder of Vivaria-style run JSON can be imported."
 
@@ -55,25 +59,33 @@ def _folder(source: Path, say: Callable[[str], None]) -> list[Run]:
     journal = source / aide.NAME
     if journal.is_file() and aide.is_journal(Hashed(journal, JSON_BYTES).json(journal)):
         return [aide.load(journal)]
-    names = _plain_files(source)
-    logs = [path for path in names if path.suffix == inspect_log.SUFFIX]
-    texts = [path for path in names if path.suffix == ".json"]
-    if logs and len(logs) == len(names):
-        runs = []
-        for path in logs:
-            say(f"reading {path.name}")
-            runs += inspect_log.load(path)
+    logs = _logs(source)
+    found = [path for path in logs if path.suffix == inspect_log.SUFFIX or is_transcript(path)]
+    if not found:
+        return [home.load(source)]
+    runs = []
+    for path in found:
+        say(f"reading {path.name}")
+        runs += load(path)
+    others = [path.name for path in logs if path not in set(found)]
+    if not others:
         return runs
-    if texts and len(texts) == len(names) and all(map(is_transcript, texts[:3])):
-        return [run for path in texts for run in load(path, say)]
-    return [home.load(source)]
+    left = f"left out, since they are no logs: {', '.join(others[:10])}"
+    return [replace(run, seen=(*run.seen, left)) for run in runs]
 
 
-def _plain_files(source: Path) -> list[Path]:
-    """The files of a folder that holds nothing but files; an empty list for others."""
+def _logs(source: Path) -> list[Path]:
+    """The files of a folder that holds logs, in it or one level deeper; an empty list for others.
+
+    Files of any other kind than data and words make it a workspace.
+    """
     found: list[Path] = []
-    for path in sorted(source.iterdir()):
-        if path.is_symlink() or not path.is_file() or len(found) >= FILES:
+    for path in sorted([*source.iterdir(), *source.glob("[!.]*/*")]):
+        if path.is_symlink() or len(found) >= FILES:
             return []
-        found.append(path)
+        if path.is_dir() and path.parent == source and not path.name.startswith("."):
+            continue
+        if not path.is_file() or path.suffix not in (*LOGS, *BESIDE):
+            return []
+        found += [path] if path.suffix in LOGS else []
     return found

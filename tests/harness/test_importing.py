@@ -237,6 +237,22 @@ def test_a_folder_of_runs_becomes_several_attempts(tmp_path: Path, place: Path) 
     assert all(folder.attempt().imported for folder in folders)
 
 
+def test_logs_may_lie_in_folders_and_beside_words(tmp_path: Path) -> None:
+    for name in ("x/a.json", "y/b.json"):
+        written(tmp_path / "runs" / name, RUN)
+    written(tmp_path / "runs" / "README.md", "Runs.")
+    written(tmp_path / "runs" / "facts.json", {"a": 1})
+    runs = importing.load(tmp_path / "runs")
+    assert [run.format for run in runs] == ["vivaria", "vivaria"]
+    assert all("facts.json" in "; ".join(run.seen) for run in runs)
+
+
+def test_a_workspace_with_a_log_in_it_is_a_workspace(tmp_path: Path) -> None:
+    written(tmp_path / "w" / "7.json", RUN)
+    written(tmp_path / "w" / "solution" / "main.py", "1")
+    assert [run.format for run in importing.load(tmp_path / "w")] == ["folder"]
+
+
 @pytest.mark.parametrize(
     ("tool", "arguments", "language", "text"),
     [
