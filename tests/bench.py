@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import os
+import random
 import resource
 import shutil
 import statistics
@@ -23,6 +24,7 @@ from pathlib import Path
 from rich.console import Console
 
 from auditor import tree
+from auditor.likeness.groups import clusters
 from environments.optimize_llm_foundry import execution, instance, settings
 from harness import environment as environments
 from harness import sandbox, scoring
@@ -166,16 +168,34 @@ def compare_cost(count: int) -> None:
             "--start", Path(scratch, "start"), "--format", "json",
         ]  # fmt: skip
         say(f"comparing {count} attempts")
-        began = time.perf_counter()
+        began, spent = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(command, capture_output=True, check=False)
-        seconds = time.perf_counter() - began
-        found = json.loads(done.stdout)["clusters"]
+        seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = after.ru_utime + after.ru_stime - spent.ru_utime - spent.ru_stime
+        found = [set(cluster["attempts"]) for cluster in json.loads(done.stdout)["clusters"]]
+    rings = [{str(path) for path, of in made if of == ring} for ring in range(count)]
+    right = sum(ring in found for ring in rings if ring)
+    wrong = sum(str(path) in group for path, ring in made if ring is None for group in found)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(
-        f"auditor compare, {count} synthetic attempts on {os.cpu_count()} cores: {seconds:.0f} s, "
-        f"{peak:.0f} MiB in the largest process, {len(found)} clusters "
-        "(1,000 within 300 s and 2 GiB)"
+        f"auditor compare, {count} synthetic attempts on {os.cpu_count()} cores: {seconds:.0f} s "
+        f"({cpu:.0f} s of CPU time), "
+        f"{peak:.0f} MiB in the largest process (1,000 within 300 s and 2 GiB); {right} of "
+        f"{sum(map(bool, rings))} rings of copies found, {wrong} independent attempts accused"
     )
+    _disguises()
+
+
+def _disguises(trials: int = 50, functions: int = 16) -> None:
+    """Prints how often two programs are said to be copies, by how much of them is the same."""
+    for copied in (16, 12, 10, 8, 6, 4, 0):
+        draw = random.Random(copied)
+        pairs = [synthetic.partly(functions, copied, draw) for _ in range(trials)]
+        found = sum(len(clusters([{"a.py": one}, {"b.py": two}])) == 1 for one, two in pairs)
+        print(
+            f"  {copied / functions:4.0%} of the functions copied, renamed, reordered and padded: "
+            f"{found} of {trials} pairs found"
+        )
 
 
 def vet_cost(count: int, scored: int = 10) -> None:

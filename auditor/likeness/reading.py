@@ -79,9 +79,11 @@ class Reader:
         if is_attempt(path):
             folder = AttemptFolder.open(path)
             attempt = folder.attempt()
-            given |= _given(tuple(sorted(_snapshot(folder, attempt.start_commit))))
-            at = tuple(line.scored_at for line in folder.score_log().lines)
-            environment, known = attempt.environment, True
+            start = tuple(sorted(_snapshot(folder, attempt.start_commit)))
+            given |= _given(start)
+            if attempt.imported is None:  # else its times are claims
+                at = tuple(line.scored_at for line in folder.score_log().lines)
+            environment, known = attempt.environment, bool(start)
         elif self.start is not None:
             given |= _given(tuple(sorted(_texts(self.start).items())))
         work = Work.of(str(path), sources, given, starts=known)

@@ -6,6 +6,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from auditor.code.source import parse
+from auditor.likeness.plainly import plainly
 
 SMALLEST = 9
 """Nodes of the smallest tree that counts; `x = f(y, 0)` has six."""
@@ -48,6 +49,7 @@ def branches(text: str) -> list[Branch] | None:
     if tree is None:
         return None
     try:
+        tree = plainly(tree, text)
         reader = _Reader(tree)
         reader.block(tree.body)
     except RecursionError:

@@ -103,6 +103,14 @@ def disguised(functions: list[str], draw: random.Random) -> list[str]:
     return changed
 
 
+def partly(functions: int, copied: int, draw: random.Random) -> tuple[str, str]:
+    """Returns two programs of so many functions, of which so many are the same in disguise."""
+    writer = _Writer(draw)
+    one, other = writer.program(functions), writer.program(functions - copied)
+    other = draw.sample([*other, *disguised(one[:copied], draw)], functions)
+    return "\n".join(one), "\n".join(other)
+
+
 def attempts(count: int, rings: int, seed: int = 0) -> Iterator[tuple[dict[str, str], int | None]]:
     """Yields the texts of each attempt, and the number of the ring of copies it is of.
 

@@ -150,6 +150,7 @@ def test_a_commit_of_the_past(
     assert facts["commit_misdated"][0].data["why"] == "absent"
 
 
+@pytest.mark.slow
 def test_a_repository_made_up_at_the_end(
     run: Terminal, task: Path, place: Path, rewind: Callable[[float], None]
 ) -> None:

@@ -5,10 +5,13 @@ from collections.abc import Mapping
 
 import pytest
 
+from auditor.example import Edit
 from auditor.likeness import languages, trees
 from auditor.likeness.groups import clusters, outliers
 from auditor.likeness.marks import Given, marks_of, own
 from auditor.likeness.work import Source, Work
+from auditor.mutants import mutants
+from tests.auditor import synthetic
 from tests.auditor.likeness_samples import (
     DISGUISED,
     INDEPENDENT,
@@ -67,6 +70,21 @@ def test_a_copy_is_found(path: str, original: str, copy: str) -> None:
     folder, _, name = path.rpartition("/")
     assert original == copy or set(original.split("\n")) != set(copy.split("\n"))
     assert _alike(_with(path, original), _with(f"{folder}/other/{name}", copy))
+
+
+def test_a_copy_is_found_in_every_spelling() -> None:
+    spelt = list(mutants(Edit(after=ORIGINAL)))
+    assert len({mutant.operator for mutant in spelt}) >= 14
+    for mutant in spelt:
+        copy = {"solution/mine.py": mutant.edit.after, **mutant.edit.beside}
+        assert _alike(_with("solution/fast.py", ORIGINAL), {**START, **copy}), mutant.operator
+
+
+@pytest.mark.parametrize(("copied", "found"), [(16, True), (12, True), (4, False), (0, False)])
+def test_how_much_has_to_be_copied(copied: int, found: bool) -> None:
+    for seed in range(2):
+        one, other = synthetic.partly(16, copied, random.Random(seed))
+        assert _alike(_with("solution/a.py", one), _with("solution/b.py", other)) == found
 
 
 @pytest.mark.parametrize(
