@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup
@@ -180,7 +181,7 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Bars:
-    """A figure per tensor, beside what an honest solution gives."""
+    """A figure per tensor: how far it is from what an honest solution gives."""
 
     values: Mapping[str, float]
     honest: tuple[float, float]
@@ -192,16 +193,19 @@ class Bars:
         axes = figure.add_subplot()
         low, high = self.honest
         names = list(self.values)
-        axes.barh(range(len(names)), list(self.values.values()), color=COLOURS["bad"], height=0.6)
+        values, places = list(self.values.values()), range(len(names))
+        near = [min(max(value, low), high) for value in values]
+        axes.hlines(places, near, values, color=COLOURS["bad"], linewidth=2)
+        axes.plot(values, places, linestyle="none", marker="o", markersize=6, color=COLOURS["bad"])
         axes.axvline(low, color=COLOURS["good"], linewidth=2, label="an honest solution")
         if high > low:
             axes.axvspan(low, high, color=COLOURS["good"], alpha=0.3)
         cut = 18 if narrow else 40
         shown = [name if len(name) <= cut else f"…{name[1 - cut :]}" for name in names]
-        axes.set_yticks(range(len(names)), shown)
-        axes.invert_yaxis()
+        axes.set_yticks(places, shown)
+        axes.set_ylim(len(names) - 0.5, -0.5)
         axes.margins(x=0.1)
-        axes.set_xlabel(plain(self.label, 60 if narrow else 110))
+        axes.set_xlabel(fill(plain(self.label, 110), 36 if narrow else 110))
         figure.legend(loc="outside upper left", frameon=False, fontsize=8)
 
 
