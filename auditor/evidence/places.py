@@ -28,6 +28,8 @@ AROUND = frozenset({
 LOGS = frozenset({
     "hidden.head.json", "hidden.jsonl", "score.log", "scores.head.json", "scores.jsonl",
 })  # fmt: skip
+RECORDS = frozenset({"attempt.json", "history.git"})
+"""What scoring keeps and does not hide."""
 SCORERS = frozenset({
     "evaluator.py", "grade.py", "grader.py", "score.py", "scorer.py", "scoring.py", "verifier.py",
     "verify.py",
@@ -251,6 +253,7 @@ class Places:
         if not beside or beside[0] not in AROUND:
             return None
         told_of = beside[-1] in LOGS and not beside[-1].startswith("hidden")
+        told_of |= beside[0] in RECORDS
         zone = Zone.LOG if told_of else Zone.HIDDEN
         return Place(zone, sure=beside[0] != "score.log")
 

@@ -117,10 +117,10 @@ class _Reader:
         self._made: set[str] = set()
         self._ran_once: set[str] = set()
         """Names of programs that the agent has started itself."""
-        self._results = {
-            event.of: event for event in trajectory.events
-            if event.kind is EventKind.RESULT and event.of is not None
-        }  # fmt: skip
+        self._results: dict[int, list[Event]] = {}
+        for event in trajectory.events:
+            if event.kind is EventKind.RESULT and event.of is not None:
+                self._results.setdefault(event.of, []).append(event)
 
     def run(self) -> Read:
         noted = beyond = said = 0
@@ -310,12 +310,12 @@ class _Reader:
     # ---- facts
 
     def _output(self, event: Event) -> str:
-        result = self._results.get(event.index)
-        return event.output or (result.text if result is not None else "")
+        later = (result.text for result in self._results.get(event.index, ()))
+        return "\n".join(filter(None, [event.output, *later]))
 
     def _exit_code(self, event: Event) -> int | None:
-        result = self._results.get(event.index)
-        return event.exit_code if result is None else event.exit_code or result.exit_code
+        later = (result.exit_code for result in self._results.get(event.index, ()))
+        return next(filter(None, [event.exit_code, *later]), None)
 
     def _after(self, placed: Sequence[tuple[Event, list[Placed]]]) -> dict[int, bool]:
         """For each event that hands something in: whether it is scored before anything else is."""
@@ -335,6 +335,7 @@ class _Reader:
 
     def _note(self, event: Event, kept: Sequence[Placed], after: Mapping[int, bool]) -> None:
         output, code = self._output(event), self._exit_code(event)
+        refused = event.data.get("refused") is True
         deeds: list[JsonValue] = [
             {
                 "verb": item.deed.verb.value, "path": _shown(item.deed.path),
@@ -342,7 +343,7 @@ class _Reader:
                 "to": _shown(item.deed.to), "to_zone": item.to.zone.value, "to_sure": item.to.sure,
                 "what": _shown(item.deed.what), "line": item.deed.line, "quote": item.quote,
                 "background": item.deed.background, "loop": item.deed.loop, "via": item.via,
-                "failed": _failed(item.deed, output, code),
+                "failed": refused or _failed(item.deed, output, code),
             }
             for item in kept[:PER_EVENT]
         ]  # fmt: skip

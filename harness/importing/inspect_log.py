@@ -189,19 +189,17 @@ class _Sample:
         )
 
     def _from_events(self) -> None:
-        shown = {event.id for event in self._sample.events if event.event == "tool"}
-        intermediate = [
-            event.scorer
-            for event in self._sample.events
-            if event.event == "score" and event.intermediate
+        events = list(_numbered(self._sample.events))
+        shown = {event.id for _, event in events if event.event == "tool"}
+        asked = [
+            event.scorer for _, event in events if event.event == "score" and event.intermediate
         ]
-        self._scorer = intermediate[0] if intermediate else None
-        for index, event in enumerate(self._sample.events):
-            handle = getattr(self, f"_{event.event}", None)
+        self._scorer = asked[0] if asked else None
+        for index, event in events:
             if event.event == "model":
                 self._model(index, event, shown)
-            elif handle is not None and event.event in HANDLED:
-                handle(index, event)
+            elif event.event in HANDLED:
+                getattr(self, f"_{event.event}")(index, event)
 
     # ---- events, by their name in the log
 
@@ -223,7 +221,10 @@ class _Sample:
     def _tool(self, index: int, event: Any) -> None:
         failed = event.error is not None
         output = event.error.message if failed else _output(event.result)
-        self._act(index, event.function, event.arguments, event, output=output, failed=failed)
+        self._act(
+            index, event.function, event.arguments, event, output=output, failed=failed,
+            refused=failed and event.error.type in NEVER_RUN,
+        )  # fmt: skip
 
     def _score(self, index: int, event: Any) -> None:
         self._row(index, event.score, event.scorer, event.timestamp, event)
@@ -253,8 +254,11 @@ class _Sample:
     def _act(
         self, index: int, name: str, arguments: object, event: Any, *, output: str = "",
         failed: bool = False,
+        refused: bool = False,
     ) -> None:  # fmt: skip
-        made = action(index, name, arguments, at=_at(event), output=output, failed=failed)
+        made = action(
+            index, name, arguments, at=_at(event), output=output, failed=failed, refused=refused
+        )
         self._events.append(made)
         self._files.follow(made)
 
@@ -312,9 +316,21 @@ class _Sample:
             )
 
 
+NEVER_RUN = frozenset({"approval", "parsing"})
+"""Errors of calls that reached no tool."""
 HANDLED = frozenset({
     "sample_init", "tool", "score", "input", "info", "error", "sample_limit",
 })  # fmt: skip
+
+
+def _numbered(events: Any) -> Iterator[tuple[int, Any]]:
+    """Yields events with their numbers; those within another one have its number."""
+    for index, event in enumerate(events):
+        waiting = [event]
+        while waiting:
+            inner = waiting.pop(0)
+            yield index, inner
+            waiting = [*(getattr(inner, "events", None) or ()), *waiting]
 
 
 def _at(event: Any) -> object:

@@ -64,10 +64,12 @@ def did(name: str, arguments: object) -> Did:
 def action(
     index: int, name: str, arguments: object, *, at: object = None, output: str = "",
     failed: bool = False,
+    refused: bool = False,
 ) -> Event:  # fmt: skip
-    """Returns the event of a tool call."""
+    """Returns the event of a tool call; one that was `refused` was never run."""
     done = did(name, arguments)
-    data = dict(done.data) | ({"old": done.old[:FILE_BYTES]} if done.old is not None else {})
+    data: dict[str, JsonValue] = {"refused": True} if refused else {}
+    data |= dict(done.data) | ({"old": done.old[:FILE_BYTES]} if done.old is not None else {})
     return Event.model_validate(
         {
             "index": index, "at": at, "kind": EventKind.ACTION, "tool": name[:200], "data": data,

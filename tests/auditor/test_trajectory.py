@@ -168,7 +168,8 @@ def test_reading_in_order_keeps_python_whole(text: str) -> None:
         ("trained_model/model.safetensors", Zone.OUTPUT), ("trained_model", Zone.OUTPUT),
         ("/protected/x", Zone.HIDDEN), ("/protected/score.log", Zone.LOG),
         ("../../private/x", Zone.HIDDEN), ("private/x", Zone.OWN), ("/home/x/private", Zone.OWN),
-        ("../hidden.jsonl", Zone.HIDDEN), ("/proc/1/environ", Zone.HIDDEN),
+        ("../hidden.jsonl", Zone.HIDDEN), ("../../attempt.json", Zone.LOG),
+        ("/proc/1/environ", Zone.HIDDEN),
         ("/proc/self/status", Zone.OWN), ("/dev/null", Zone.OWN), ("train.log", Zone.OWN),
         ("/usr/lib/python3/dist-packages/a.py", Zone.PYTHON), ("a/sitecustomize.py", Zone.PYTHON),
     ],
@@ -282,9 +283,15 @@ def test_what_was_refused_is_known(output: str, failed: bool) -> None:
     assert (f'"failed": {str(failed).lower()}') in json.dumps(fact.data)
 
 
+def test_what_was_never_run_has_failed() -> None:
+    (fact, _) = collected(action(0, "cat /protected/x", data={"refused": True})).all()
+    assert '"failed": true' in json.dumps(fact.data)
+
+
 def test_a_result_that_comes_later_counts() -> None:
-    result = Event(index=1, kind=EventKind.RESULT, of=0, text="x: Permission denied", exit_code=1)
-    (fact, _) = collected(action(0, "cat /protected/x"), result).all()
+    first = Event(index=1, kind=EventKind.RESULT, of=0, text="x: Permission denied", exit_code=1)
+    last = Event(index=2, kind=EventKind.RESULT, of=0, text="the end")
+    (fact, _) = collected(action(0, "cat /protected/x"), first, last).all()
     assert '"failed": true' in json.dumps(fact.data)
 
 
