@@ -43,6 +43,7 @@ FULL = 40
 DRAWN = 6
 """Dossiers with pictures: each costs about 20 kilobytes and a fifth of a second."""
 PASSAGES = 4
+OTHERS = 5
 FACTS = 8
 REFUTED = {
     "code": (
@@ -92,6 +93,8 @@ class Dossier:
     rule: RuleText | None
     refute: str
     answers: tuple[Answered, ...]
+    others: tuple[Finding, ...]
+    """Findings about further entries that say it in other words or figures."""
 
     @property
     def finding(self) -> Finding:
@@ -184,7 +187,15 @@ def _dossiers(material: Material, listed: Sequence[Deed], sheet: Sheet) -> Itera
                 for item in material.verdict.answers
                 if item.answer.finding == finding.fingerprint != ""
             ),
+            others=_others(deed) if full else (),
         )
+
+
+def _others(deed: Deed) -> tuple[Finding, ...]:
+    told = {deed.finding.message: deed.finding}
+    for item in deed.all:
+        told.setdefault(item.message, item)
+    return tuple(told.values())[1 : OTHERS + 1]
 
 
 def _distinct(sites: Iterable[Site]) -> list[Site]:

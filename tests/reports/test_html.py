@@ -222,10 +222,13 @@ def test_without_the_library_for_pictures_the_tables_remain(
 
 def test_a_deed_of_many_entries_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reports.charts.available", lambda: False)
-    same = tuple(finding(fingerprint="f1", entries=(n,)) for n in range(9))
+    same = tuple(
+        finding(fingerprint="f1", entries=(n,), message=f"took {n // 5} ms") for n in range(9)
+    )
     page = Page(html.render(Material(verdict(findings=same))))
     assert [tag for tag, _ in page.tags].count("article") == 1
     assert "entry 0–8" in page.text
+    assert page.text.count("took 1 ms") == 1
 
 
 def test_a_long_attempt_stays_a_small_page() -> None:
