@@ -25,7 +25,6 @@ from reports.words import (
     EFFECTS,
     HEADLINES,
     HOWS,
-    SOURCES,
     Deed,
     deeds,
     figure,
@@ -36,6 +35,7 @@ from reports.words import (
     place,
     said,
     scores,
+    source,
 )
 
 FULL = 40
@@ -168,7 +168,7 @@ def _dossiers(material: Material, listed: Sequence[Deed], sheet: Sheet) -> Itera
             anchor=anchor,
             words=_words(finding.rule),
             entries=numbers(deed.entries),
-            how=f"{SOURCES[finding.source]}, {HOWS[finding.how]}",
+            how=f"{source(finding)}, {HOWS[finding.how]}",
             effect=EFFECTS[finding.effect],
             places=tuple(places[:PASSAGES]),
             way=sum(item.line is not None for item in places) > 1,

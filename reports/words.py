@@ -115,7 +115,13 @@ def numbers(entries: Iterable[int]) -> str:
 
 def known(finding: Finding) -> str:
     """Returns how a finding is known and what it changed."""
-    return f"{SOURCES[finding.source]}, {HOWS[finding.how]}; {EFFECTS[finding.effect]}"
+    return f"{source(finding)}, {HOWS[finding.how]}; {EFFECTS[finding.effect]}"
+
+
+def source(finding: Finding) -> str:
+    """Returns what a finding rests on."""
+    events = any(site.event is not None for site in finding.sites)
+    return "told by the transcript" if events else SOURCES[finding.source]
 
 
 def places(finding: Finding) -> list[str]:

@@ -112,6 +112,8 @@ class _Reader:
         self._read = Read()
         self._left = PYTHON_CHARACTERS
         self._unread: list[int] = []
+        self._large: list[int] = []
+        """Events of which no more than a beginning was read."""
         self._shown = [instructions]
         """What the agent has been shown so far: told of files that it did not make."""
         self._made: set[str] = set()
@@ -144,6 +146,7 @@ class _Reader:
         for event in self._trajectory.events:
             if event.who == "agent" and event.kind in (EventKind.MESSAGE, EventKind.THOUGHT):
                 said += self._words(event, NOTED - said)
+        large = [f"event {index} is too large to be read whole" for index in self._large[:20]]
         self._book.add(
             "trajectory_read",
             {
@@ -151,7 +154,7 @@ class _Reader:
                 "actions": len(placed),
                 "noted": noted,
                 "not_noted": beyond,
-                "problems": list(self._trajectory.problems[:20]),
+                "problems": list[JsonValue]([*self._trajectory.problems[:20], *large]),
                 "not_parsed": list[JsonValue](self._unread[:200]),
                 "imported": self._imported,
                 "network": self._told.network,
@@ -165,6 +168,8 @@ class _Reader:
     # ---- one action
 
     def _action(self, event: Event) -> list[Placed]:
+        if len(event.text) > (SNIPPET if event.language == "python" else TEXT):
+            self._large.append(event.index)
         session = self._session(event)
         if event.language == "shell":
             doings = of_shell(event.text, session)
@@ -225,7 +230,7 @@ class _Reader:
         past = self._pasts.setdefault(key, Past()) if key else Past()
         straight = past.straight(text) if len(text) <= min(SNIPPET, self._left) else None
         if straight is None:
-            self._unread.append(event.index)
+            (self._unread if len(text) <= self._left else self._large).append(event.index)
             return found
         self._left -= len(text)
         source = ChangedSource(f"event {event.index}", straight.text, None, True, "python")

@@ -49,6 +49,11 @@ def write(
     in_use = target.exists() and (not target.is_dir() or any(target.iterdir()))
     if in_use or target.is_symlink():
         raise UsageError(f"{target} is in use.", hint="Name a folder that does not exist yet.")
+    for run in runs:
+        if run.tree is not None and target.resolve().is_relative_to(run.tree.resolve()):
+            raise UsageError(
+                f"{target} lies in what is imported.", hint="Name a folder outside of it."
+            )
     target.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:

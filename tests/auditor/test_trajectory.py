@@ -320,6 +320,13 @@ def test_hostile_texts_end(name: str, language: str) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("language", ["shell", "python"])
+def test_what_is_too_large_to_be_read_is_named(language: str) -> None:
+    book = collected(action(7, "x = 1\n" * 50_000, language))
+    (read,) = (fact for fact in book.all() if fact.kind == "trajectory_read")
+    assert "event 7" in str(read.data["problems"])
+
+
 @pytest.mark.slow
 def test_hostile_words_end() -> None:
     words = ["I will " * 50_000, "copy the " * 50_000, STATED[0] * 2_000, "(" * 200_000]

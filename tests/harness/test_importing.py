@@ -403,6 +403,11 @@ def test_an_imported_attempt_is_sealed_and_never_measured(
     assert len(AttemptFolder.open(place / "made").scores()) == 3
 
 
+def test_nothing_is_imported_into_itself(run: Terminal, metr_home: Path) -> None:
+    refused(run("harness", "import", metr_home, metr_home / "made"))
+    assert not (metr_home / "made").exists()
+
+
 def test_a_folder_in_use_is_left_alone(run: Terminal, metr_home: Path, place: Path) -> None:
     written(place / "made" / "mine", "x")
     refused(run("harness", "import", metr_home, place / "made"))
