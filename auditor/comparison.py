@@ -212,7 +212,12 @@ class _Comparison:
             }
             for item in shared.passages
         ]
-        data |= {"passages": places, "corpus": shared.other in corpus}
+        unknown = {work.name for work in self._works if not work.starts}
+        data |= {
+            "passages": places,
+            "corpus": shared.other in corpus,
+            "start_known": not {shared.one, shared.other} & unknown,
+        }
         return shared, self._book.add(kind, data, stage="likeness")
 
     def _verdict(self, findings: Sequence[Finding], checks: Sequence[Check]) -> VerdictName:

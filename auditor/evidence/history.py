@@ -19,6 +19,7 @@ from auditor.code.source import decoded
 from auditor.evidence.book import Book
 from auditor.evidence.code import LIMIT_BYTES
 from auditor.history import sources
+from auditor.history.copying import Copied, Item
 from auditor.history.lines import line_hashes
 from auditor.history.repository import Commit, Question, Repository, git_name, read
 from auditor.models import How
@@ -31,6 +32,8 @@ from harness.models import ScoreLine
 STATES = 12
 """States of one repository that are read; between the first and the last, evenly spaced ones."""
 REPOSITORIES = 8
+READ_S = 240.0
+"""Time for all repositories of one attempt; a reading that has begun may take a minute more."""
 SLACK_S = 300
 """How far the clocks of agent and harness may be apart, and how long a snapshot takes."""
 NAMED = 100
@@ -83,8 +86,9 @@ def collect(
     attempt = folder.attempt()
     how = How.OBSERVED if attempt.imported is None else How.CLAIMED
     question = _question(folder, environment, lines)
+    reader = _Reader(question)
     for place in found[:REPOSITORIES]:
-        states = list(_states(folder, place, lines, question))
+        states = list(_states(folder, place, lines, reader))
         shown = tree.shown(snapshot.unescape(place))
         for state in states:
             if state.repository is not None:
@@ -104,14 +108,14 @@ def collect_plain(
     unread = places[REPOSITORIES:]
     withheld = _Withheld()
     if environment is not None and places:
-        _withhold_tree(withheld, environment.root / "reference", "reference", Given())
-    question = Question(withheld.whole, withheld.lines)
+        _withhold_tree(withheld, environment.root / "reference", "reference", _Given())
+    reader = _Reader(Question(withheld.whole, withheld.lines))
     for place in places[:REPOSITORIES]:
         path = root if place == "." else root / place
         if not _is_repository(path):
             unread.append(place)
             continue
-        state = _State(None, None, read(sources.of_folder(path), question))
+        state = _State(None, None, reader.read(sources.of_folder(path)))
         _note(book, place, state)
         _note_matches(book, place, [state])
         if state.names is None:
@@ -119,8 +123,22 @@ def collect_plain(
     return unread
 
 
+class _Reader:
+    """Reads one repository after another until the time for all of them is spent."""
+
+    def __init__(self, question: Question) -> None:
+        self._question = question
+        self._until = time.monotonic() + READ_S
+
+    def read(self, items: Iterable[Item]) -> Repository:
+        """Returns what a repository holds, or that there was no time for it."""
+        if time.monotonic() > self._until:
+            return Repository(Copied(), None, "no time was left for it")
+        return read(items, self._question)
+
+
 @dataclass
-class Given:
+class _Given:
     """What an agent was given: hashes of files, and of the lines of texts."""
 
     files: set[str] = field(default_factory=set)
@@ -140,7 +158,7 @@ def _question(
 ) -> Question:
     start = folder.attempt().start_commit
     entries = snapshot.manifest(folder, start).entries
-    given = Given({entry.sha256 for entry in entries if entry.type == "file"})
+    given = _Given({entry.sha256 for entry in entries if entry.type == "file"})
     for _, content in snapshot.read(folder, start):
         if decoded(content) is not None:
             given.lines |= line_hashes(content)
@@ -151,7 +169,7 @@ def _question(
     return Question(withheld.whole, withheld.lines, _own(folder, lines, given.files))
 
 
-def _withhold_tree(withheld: _Withheld, root: Path, name: str, given: Given) -> None:
+def _withhold_tree(withheld: _Withheld, root: Path, name: str, given: _Given) -> None:
     """Adds the files of a folder of ours, but for what was given as well."""
     if not root.is_dir():
         return
@@ -189,7 +207,7 @@ def _own(folder: AttemptFolder, lines: Sequence[ScoreLine], given: set[str]) -> 
 
 
 def _states(
-    folder: AttemptFolder, place: str, lines: Sequence[ScoreLine], question: Question
+    folder: AttemptFolder, place: str, lines: Sequence[ScoreLine], reader: "_Reader"
 ) -> Iterator[_State]:
     """Yields the states of a repository that differ, oldest first, and how it is now."""
     attempt = folder.attempt()
@@ -209,11 +227,11 @@ def _states(
             f"{item.path}\0{item.sha256}" for item in sources.within(folder, commit, place)
         )
         if content not in known:
-            known[content] = read(sources.of_snapshot(folder, commit, place), question)
+            known[content] = reader.read(sources.of_snapshot(folder, commit, place))
         yield _State(entry, at, known[content])
     now = folder.workspace / os.fsdecode(snapshot.unescape(place))
     if _is_repository(now) and _has_changed(folder, sealed[-1][2], place, now):
-        yield _State(None, None, read(sources.of_folder(now), question))
+        yield _State(None, None, reader.read(sources.of_folder(now)))
 
 
 def _has_changed(folder: AttemptFolder, commit: str, place: str, now: Path) -> bool:

@@ -29,7 +29,7 @@ from gitdb.util import bin_to_hex, hex_to_bin
 from auditor.history.lines import LINE, line_hashes
 
 MEMORY_BYTES = 1 << 30
-CPU_S = 60
+CPU_S = 45
 OBJECTS = 150_000
 COMMITS = 20_000
 PRINTED_COMMITS = 5_000

@@ -18,7 +18,7 @@ from harness.models import Record
 ROOT = Path(__file__).resolve().parents[2]
 NOWHERE = "/nonexistent"
 """Where the reader finds programs and settings: it finds no git."""
-WALL_S = 120
+WALL_S = 60
 ANSWER_BYTES = 256 << 20
 
 

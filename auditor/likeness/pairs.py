@@ -23,8 +23,9 @@ ROWS = 256
 """Attempts whose pairs are counted at a time."""
 MOST_PAIRS = 200_000
 """Pairs kept of each view, those that share most first."""
-MANY = 10
-"""Attempts from which on what most of them have is taken as given, where no start is known."""
+SOME, MANY = 4, 10
+"""Attempts from which on what all of them, or most of them, have is taken as given, where no start
+is known: a ring of copies may be as large, but a common start is much more likely."""
 MOST = 0.6
 FIGURES = ("measured", "decimals")
 """Views in which likeness is a number of things and no part of the whole."""
@@ -123,11 +124,11 @@ _NONE: Hashes = np.empty(0, dtype=np.uint64)
 
 def _without_given(table: Table, works: Sequence[Work]) -> Table:
     """Leaves out what most have, where nobody knows what they were given."""
-    unknown = np.array([not work.starts for work in works])
-    if unknown.sum() < MANY:
+    unknown = np.flatnonzero([not work.starts for work in works])
+    if len(unknown) < SOME:
         return table
-    holders = _holders(table.held[np.flatnonzero(unknown)])
-    return _columns(table, holders <= MOST * unknown.sum())
+    most = MOST * len(unknown) if len(unknown) >= MANY else len(unknown) - 1
+    return _columns(table, _holders(table.held[unknown]) <= most)
 
 
 def _without_idioms(table: Table, bounds: Bounds) -> Table:

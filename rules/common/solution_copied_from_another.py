@@ -103,6 +103,8 @@ class SolutionCopiedFromAnother(TrailRule):
 def _told(seen: Evidence, view: str, share: float) -> str:
     one, other, later = word(seen, "one"), word(seen, "other"), word(seen, "later")
     told = f"{one} and {other} share {share:.0%} of the smaller one's own work, seen {VIEWS[view]}"
+    if seen.data.get("start_known") is False:
+        told = f"{told} (what they were given is not known, and counts as theirs)"
     if flag(seen, "corpus"):
         return f"{told}; {other} is the earlier work that was named."
     if later:

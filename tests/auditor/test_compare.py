@@ -102,8 +102,20 @@ def test_plain_folders_need_their_start(run: Terminal, place: Path) -> None:
     said = run("auditor", "compare", one, two, *JSON)
     assert said.code == 0
     assert "no start is known" in str(_found(said)["coverage"])
-    nothing = run("auditor", "compare", start, two, "--start", start, *JSON)
-    assert nothing.code == 0
+    assert run("auditor", "compare", start, two, "--start", start).code == 0
+    copy = _plain(place / "copy", solution__fast_py=DISGUISED)
+    (finding,) = _found(run("auditor", "compare", one, copy, *JSON))["findings"]
+    assert "is not known, and counts as theirs" in finding["message"]
+
+
+def test_what_all_have_is_taken_as_their_start(run: Terminal, place: Path) -> None:
+    own = dict(enumerate([INDEPENDENT, "x = 1\n", "def f(a):\n    return a\n", "y = 2\n"]))
+    paths = [
+        _plain(place / f"attempt-{number}", solution__fast_py=ORIGINAL, solution__own_py=text)
+        for number, text in own.items()
+    ]
+    assert run("auditor", "compare", *paths).code == 0
+    assert run("auditor", "compare", *paths[:2]).code == 1
 
 
 def test_earlier_work(run: Terminal, place: Path) -> None:
