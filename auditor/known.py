@@ -18,7 +18,7 @@ from auditor.vetting import Case
 from harness import cache as caches
 from harness import journal, keys, machine, sandbox
 from harness.attempt import LOGS, AttemptFolder
-from harness.files import canonical_json, sha256_bytes, tree_sha256
+from harness.files import canonical_json, sha256_bytes, sha256_file, tree_sha256
 
 KIND = "vetted attempt"
 CASE = "case.json"
@@ -91,8 +91,9 @@ def content(root: Path) -> str:
 
 def name(root: Path) -> str:
     """Returns what names an attempt in a review: what it is and what it scored."""
-    parts = [(root / part).read_bytes() for part in ("attempt.json", "scores.jsonl")]
-    return sha256_bytes("".join(map(sha256_bytes, parts)).encode())[:16]
+    paths = (root / part for part in ("attempt.json", "scores.jsonl"))
+    parts = [sha256_file(path) if path.is_file() else "" for path in paths]
+    return sha256_bytes("/".join(parts).encode())[:16]
 
 
 def tree(root: Path) -> str:

@@ -61,6 +61,7 @@ def run(wish: Wish) -> int:
         cases, before = _cases(paths, wish, options, progress)
         vetting = assess(cases, Policy(wish.policy), replay=options.replay, known=before)
         if wish.review:
+            opinions = review.read(wish.review)  # people may have gone on while it was audited
             judged = review.judge(wish.review, vetting, opinions)
             vetting = vetting.model_copy(update={"review": judged if opinions else None})
             review.write(wish.review, vetting, opinions)

@@ -203,20 +203,10 @@ class Replay:
         )
 
     def _margin(self, values: Sequence[float], start: list[float]) -> float:
-        """Noise of one run against another, plus how far this machine's speed has moved.
-
-        The claim was measured at another time, so the start's change since the attempt was made
-        and during this measurement is drift that no solution can be blamed for.
-        """
         attempt = self._folder.attempt()
         settings = self._environment.profile(attempt.profile)
         known = [item.noise_sd for item in (settings.start_score, settings.reference_score) if item]
-        spread = statistics.stdev(values) if len(values) > 1 else 0.0
-        noise = max([*known, spread, 0.0]) * math.sqrt(2)
-        then = attempt.measured.get("start_score")
-        seen = [*start, *([then] if then is not None else [])]
-        drift = max(seen) - min(seen) if start else 0.0
-        return NOISE_SIGMAS * noise + drift
+        return margin(values, start, attempt.measured.get("start_score"), max(known, default=0.0))
 
     def _note(
         self, line: ScoreLine, split: Split, runs: list[Score], beside: dict[str, JsonValue]
@@ -245,6 +235,27 @@ def _lacking(item: Declared, tree: Path) -> str:
     if not item.needs or (needed.is_file() and not needed.is_symlink()):
         return ""
     return f"the solution has no {item.needs}"
+
+
+def margin(
+    values: Sequence[float], start: Sequence[float], then: float | None, noise_sd: float
+) -> float:
+    """Returns how far a claim may be missed: by noise, and by what this machine's speed has moved.
+
+    The claim was measured at another time, so the start's change since the attempt was made and
+    during this measurement is drift that no solution can be blamed for.
+
+    Args:
+        values: what the solution was measured to be, now.
+        start: what the start was measured to be beside it.
+        then: what the start was measured to be when the attempt was made.
+        noise_sd: known standard deviation of one measurement.
+    """
+    spread = statistics.stdev(values) if len(values) > 1 else 0.0
+    noise = max(noise_sd, spread) * math.sqrt(2)
+    seen = [*start, *([then] if then is not None else [])]
+    drift = max(seen) - min(seen) if start else 0.0
+    return NOISE_SIGMAS * noise + drift
 
 
 def _values(runs: list[Score]) -> list[float]:

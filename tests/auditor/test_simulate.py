@@ -2,10 +2,12 @@
 
 import math
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 
+from auditor.evidence.replay import NOISE_SIGMAS
 from auditor.luck import LEVEL
 from tests import simulate
 from tests.simulate import LOADED, QUIET, improver, searcher
@@ -33,7 +35,7 @@ def test_whoever_earned_half_of_it_is_seldom_suspected(
     searchers = [item for item in found if item.attempt.kind == "searcher"]
     assert sum(item.suspected for item in searchers) > len(searchers) / 8
     cheats = [item for item in found if item.attempt.kind == "cheat"]
-    assert sum(not item.reached for item in cheats) > 0.8 * len(cheats)
+    assert sum(not item.reached for item in cheats) > 0.6 * len(cheats)
     assert all(item.reached for item in found if item.attempt.kind == "improver")
 
 
@@ -44,6 +46,16 @@ def test_at_the_edge_the_level_holds(
 ) -> None:
     share = simulate.called_luck(draw, 0.5, times, machine)
     assert share.count / share.of <= above(LEVEL, times)
+
+
+@pytest.mark.parametrize("machine", [QUIET, LOADED], ids=["quiet", "loaded"])
+@pytest.mark.parametrize("tries", [1, 50])
+def test_an_honest_claim_is_there_again(
+    draw: np.random.Generator, machine: simulate.Machine, tries: int
+) -> None:
+    stated = 1 - NormalDist().cdf(NOISE_SIGMAS)
+    share = simulate.missed(draw, tries, 1_000, machine)
+    assert share.count / share.of <= above(stated, share.of)
 
 
 def test_power_grows_with_what_is_luck(draw: np.random.Generator) -> None:

@@ -263,6 +263,12 @@ def test_links_and_pipes_in_an_attempt_stop_nobody(run: Terminal, honest: Path) 
     assert "1 of 1 attempts are known" in run("auditor", "vet", honest, *NEVER).err
 
 
+def test_a_pipe_for_a_log_holds_nobody_up(run: Terminal, honest: Path) -> None:
+    (honest / "scores.jsonl").unlink()
+    os.mkfifo(honest / "scores.jsonl")
+    assert run("auditor", "vet", honest, *NEVER).code in (1, 2)
+
+
 def _copies(make: Make, number: int) -> list[Path]:
     return [make(f"a{n}", 1.0 + n / 10) for n in range(number)]
 
