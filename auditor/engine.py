@@ -14,6 +14,12 @@ PER_FILE = 20
 PER_CHECK = 200
 """Findings kept per rule and unit, however many files they are spread over."""
 
+GRAVITY = (
+    CheckOutcome.FOUND, CheckOutcome.CRASHED, CheckOutcome.NO_EVIDENCE, CheckOutcome.NOTHING,
+    CheckOutcome.NOT_APPLICABLE,
+)  # fmt: skip
+"""Outcomes, the one that says most first."""
+
 
 def apply(rules: RuleSet | Iterable[Rule], units: Sequence[Unit]) -> list[Check]:
     """Returns one check per rule and unit of its scope, in the order of units, then of codes."""
@@ -45,6 +51,23 @@ def check_one(rule: Rule, unit: Unit) -> Check:
         reason=reason,
         seconds=time.perf_counter() - began,
         findings=findings,
+    )
+
+
+def together(checks: Sequence[Check]) -> Check:
+    """Returns one check of several parts of a unit: the gravest outcome, and every finding."""
+    first = checks[0]
+    if len(checks) == 1:
+        return first
+    outcomes = {check.outcome for check in checks}
+    reasons = dict.fromkeys(check.reason for check in checks if check.reason)
+    return first.model_copy(
+        update={
+            "outcome": next(outcome for outcome in GRAVITY if outcome in outcomes),
+            "reason": "; ".join(reasons),
+            "seconds": sum(check.seconds for check in checks),
+            "findings": _capped([finding for check in checks for finding in check.findings]),
+        }
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from auditor import engine
+from auditor.code.program import entries
 from auditor.evidence import code, files
 from auditor.evidence.book import Book
 from auditor.evidence.places import HOMES, SOLUTION
@@ -113,6 +114,7 @@ class Written:
         first = len(book.all())
         files.note(book, {}, now, sorted(now), texts, facts, None, "")
         sources = code.compare(book, texts, {}, facts, None, "")
+        code.note_hidden(book, code.hidden(sources, entries(facts)), None, "")
         unit = Unit(
             entry=None,
             evidence=book.all()[first:],

@@ -9,14 +9,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from auditor import engine, imported, registry, tree
+from auditor import engine, imported, parts, registry, tree
 from auditor.audit import Audit
-from auditor.code.source import ChangedSource
 from auditor.evidence import code, files, history, weights
 from auditor.evidence.book import Book
 from auditor.imported import few
 from auditor.models import Check, Finding, How, Scope, ScoredEntries, Verdict, VerdictName
+from auditor.parts import Part, Read, Reader, together
 from auditor.passages import Passages
+from auditor.pool import Pool
+from auditor.rule import CodeRule
 from auditor.settle import settle
 from auditor.summary import unscored
 from auditor.tree import Tree
@@ -41,7 +43,12 @@ class PlainAuditor:
     """Audits trees one after another by the same rules, each against the same start."""
 
     def __init__(
-        self, rules_root: Path, environment: Environment | None = None, start: Path | None = None
+        self,
+        rules_root: Path,
+        environment: Environment | None = None,
+        start: Path | None = None,
+        *,
+        processes: bool = False,
     ) -> None:
         """Loads the rules.
 
@@ -49,8 +56,11 @@ class PlainAuditor:
             rules_root: the folder that holds `common/` and a folder per environment.
             environment: whose rules and facts apply; None for the common rules alone.
             start: what the agent was given; everything counts as added when None.
+            processes: whether parts of a large tree may be read by processes of their own.
         """
         self._environment = environment
+        self._processes = processes
+        self._rules_root = rules_root
         self._rules = registry.of(rules_root, environment)
         self._start_path = start
 
@@ -72,21 +82,37 @@ class PlainAuditor:
         files.note(book, before.entries, now.entries, changed, now.texts.keys(), facts, None, "")
         sources = code.compare(book, now.texts, before.texts, facts, None, "")
         weights.of_tree(book, path, now, before, facts, self._environment, self._start_path)
-        unit = Unit(
-            entry=None,
-            evidence=book.all(),
-            sources=sources,
-            thresholds=self._rules.thresholds,
-            facts=self._environment.facts if self._environment else None,
-        )
-        checks = [
-            engine.check_one(rule, unit) for rule in self._rules if rule.scope is not Scope.SET
-        ]
+        pieces = parts.parts(sources, book.all(), whole=not self._is_unknown(now))
+        read = self._read(pieces)
+        checks = [*read.checks, *self._others(book)]
+        code.note_hidden(book, read.hidden, None, "")
         places = Passages({None: sources})
         findings = places.named(self._settled(now, checks))
         places.note(book, findings)
-        verdict = self._verdict(path, now, sources, checks, findings, claims, unread)
+        left = [*_gaps(now, read.broken, unread), *_cut(pieces)]
+        verdict = self._verdict(path, now, checks, findings, claims, left)
         return Audit(verdict, book.all(), tuple(checks), self._rules.rules)
+
+    def _read(self, pieces: Sequence[Part]) -> Read:
+        """Applies the rules about code, to several parts on several processes if that may be."""
+        folder = self._environment.root if self._environment else None
+        reader = Reader(self._rules_root, folder)
+        if len(pieces) == 1 or not self._processes:
+            return together([reader(piece) for piece in pieces])
+        with Pool(reader, reader.lost) as pool:
+            return together(list(pool.run(pieces)))
+
+    def _others(self, book: Book) -> Iterator[Check]:
+        """Applies the rules that do not read code."""
+        unit = Unit(
+            entry=None,
+            evidence=book.all(),
+            thresholds=self._rules.thresholds,
+            facts=self._environment.facts if self._environment else None,
+        )
+        for rule in self._rules:
+            if rule.scope is not Scope.SET and not isinstance(rule, CodeRule):
+                yield engine.check_one(rule, unit)
 
     @cached_property
     def _start(self) -> Tree | None:
@@ -125,11 +151,10 @@ class PlainAuditor:
         self,
         path: Path,
         now: Tree,
-        sources: Iterable[ChangedSource],
         checks: Sequence[Check],
         findings: Sequence[Finding],
         claims: "Claims",
-        unread: Sequence[str],
+        left: Sequence[str],
     ) -> Verdict:
         required = {code: Scope.ATTEMPT for code in self._rules.required}  # the tree is one unit
         facts = self._environment.facts if self._environment else None
@@ -144,7 +169,7 @@ class PlainAuditor:
             *claims.gaps(),
             NOTHING_RAN,
             *self._unknown(self._is_unknown(now)),
-            *_gaps(now, sources, unread),
+            *left,
         ]
         verdict = unscored(
             path,
@@ -290,12 +315,19 @@ def _note(book: Book, read: Tree) -> None:
     )
 
 
-def _gaps(read: Tree, sources: Iterable[ChangedSource], unread: Sequence[str]) -> Iterator[str]:
-    broken = [item.path for item in sources if item.language == "python" and item.tree is None]
+def _cut(pieces: Sequence[Part]) -> Iterator[str]:
+    if len(pieces) > 1:
+        yield (
+            f"the code was read in {len(pieces)} parts of neighbouring files: "
+            "what goes from one part to another was not followed"
+        )
+
+
+def _gaps(read: Tree, broken: Iterable[str], unread: Sequence[str]) -> Iterator[str]:
     named = (
         ("could not be read", read.unread),
         ("too large, or too many, to be read as code", read.beyond),
-        ("not Python that can be parsed", broken),
+        ("not Python that can be parsed", sorted(broken)),
         ("texts so large that they count as data", read.large),
         ("devices, sockets or pipes, which were not opened", read.special),
         ("repositories, whose history was not read", unread),

@@ -169,7 +169,7 @@ class CodeRule(Rule):
         """Returns which code was not read: an unread file is a place to hide."""
         if reason := super().missing(unit):
             return reason
-        read = {source.path for source in unit.sources}
+        read, broken = {source.path for source in unit.sources}, unit.program.broken
         unread = [
             word(fact, "path")
             for fact in unit.of("file_changed")
@@ -181,7 +181,7 @@ class CodeRule(Rule):
         unread += [
             source.path
             for source in unit.sources
-            if source.reachable and source.path.endswith(".py") and source.tree is None
+            if source.reachable and source.path.endswith(".py") and source.path in broken
         ]
         unread += [path for path in unseen(unit) if path not in unread]
         return f"not parsed: {', '.join(unread[:5])}" if unread else ""

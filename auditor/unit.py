@@ -59,7 +59,12 @@ class Unit:
     @cached_property
     def program(self) -> Program:
         """The Python of the sources as one program."""
-        return program_of(self.sources, self.enters or entries(self.facts))
+        return program_of(self.sources, self.entries)
+
+    @property
+    def entries(self) -> tuple[Entry, ...] | None:
+        """Where scoring enters the code; None where nobody knows."""
+        return self.enters or entries(self.facts)
 
     @property
     def graph(self) -> Graph:

@@ -17,13 +17,13 @@ from auditor.audit import Audit, Auditor, Options
 from auditor.cli import one_attempt
 from auditor.cli.formats import FORMATS, written
 from auditor.cli.material import material_of
-from auditor.cli.pool import Pool
 from auditor.cli.progress import Progress
 from auditor.cli.rule_commands import RULES
 from auditor.engine import described
 from auditor.errors import AuditError
 from auditor.models import Verdict, VerdictName
 from auditor.plain import PlainAuditor
+from auditor.pool import Pool
 from auditor.registry import COMMON
 from auditor.summary import failed
 from harness import environment as environments
@@ -149,6 +149,8 @@ class Plain:
     """The audit of plain trees as a job for another process, which loads the rules once."""
 
     request: Request
+    processes: bool = False
+    """Whether it may start further ones, for a large tree."""
 
     def __call__(self, path: Path) -> Told:
         """Audits one tree."""
@@ -156,7 +158,8 @@ class Plain:
 
     @cached_property
     def _auditor(self) -> PlainAuditor:
-        return PlainAuditor(RULES, self.request.chosen, self.request.start)
+        chosen, start = self.request.chosen, self.request.start
+        return PlainAuditor(RULES, chosen, start, processes=self.processes)
 
     def lost(self, path: Path) -> Told:
         """What is said of a path whose process died."""
@@ -184,12 +187,13 @@ def _audited(request: Request, options: Options, progress: Progress) -> Iterator
 
 
 def _plain_ones(paths: Sequence[Path], request: Request, progress: Progress) -> Iterator[Told]:
-    job = Plain(request)
     if len(paths) <= FEW:
+        alone = Plain(request, processes=True)
         for path in paths:
             progress.start(path)
-            yield job(path)
+            yield alone(path)
         return
+    job = Plain(request)
     with Pool(job, job.lost) as pool:
         results = pool.run(paths)
         for path in paths:

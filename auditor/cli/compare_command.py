@@ -10,7 +10,6 @@ import typer
 
 from auditor import registry, tree
 from auditor.cli.audit_command import ORDER
-from auditor.cli.pool import Pool
 from auditor.cli.progress import Progress
 from auditor.cli.rule_commands import RULES
 from auditor.comparing import Comparison
@@ -18,6 +17,7 @@ from auditor.comparison import compare
 from auditor.likeness import reading
 from auditor.likeness.reading import Reader, Reading
 from auditor.models import VerdictName
+from auditor.pool import Pool
 from harness import environment as environments
 from harness.errors import UsageError
 from reports import compared

@@ -14,11 +14,11 @@ from auditor.audit import Auditor, Options
 from auditor.cli import one_attempt
 from auditor.cli.audit_command import FEW, GRAVITY, Request, code_of, keep, options_of
 from auditor.cli.material import material_of
-from auditor.cli.pool import Pool
 from auditor.cli.progress import Progress
 from auditor.cli.rule_commands import RULES
 from auditor.engine import described
 from auditor.errors import AuditError
+from auditor.pool import Pool
 from auditor.summary import failed
 from auditor.vet import assess, case_of
 from auditor.vetting import Case, Policy, Vetting

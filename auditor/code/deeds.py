@@ -18,7 +18,6 @@ from auditor.code.fetching import fetches, fetching
 from auditor.code.folding import UNKNOWN
 from auditor.code.others import Piece, Statement, Word
 from auditor.code.program import Call, Program
-from auditor.code.source import ChangedSource
 
 MOST = 2_000
 """Deeds of one text; what people type does a dozen."""
@@ -733,9 +732,11 @@ _OWNER_LOOKS = frozenset({"exists", "is_file", "is_dir", "iterdir", "stat", "glo
 _LEAVES = frozenset({"os.fork", "os.setsid", "daemon.DaemonContext"})
 
 
-def of_python(program: Program, sources: Sequence[ChangedSource]) -> Iterator[tuple[str, Deed]]:
+def of_python(program: Program) -> Iterator[tuple[str, Deed]]:
     """Yields what a program's Python does, each with the path of its source."""
-    endless = {source.path: _endless_lines(source.tree) for source in sources}
+    endless = {
+        index.path: _endless_lines(index.tree) for index in program.modules if index.at is None
+    }
     forks = any(_LEAVES & call.names for call in program.calls)
     for number, call in enumerate(program.calls):
         if number > MOST:
@@ -753,10 +754,8 @@ def of_python(program: Program, sources: Sequence[ChangedSource]) -> Iterator[tu
         yield fetch.path, Deed(fetch.line, verb, fetch.what, what=fetch.what)
 
 
-def _endless_lines(tree: ast.Module | None) -> tuple[tuple[int, int], ...]:
+def _endless_lines(tree: ast.Module) -> tuple[tuple[int, int], ...]:
     """The lines of loops that nothing but a break ends."""
-    if tree is None:
-        return ()
     return tuple(
         (node.lineno, node.end_lineno or node.lineno)
         for node in ast.walk(tree)

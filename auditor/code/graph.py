@@ -8,6 +8,7 @@ import ast
 import re
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -15,7 +16,7 @@ from auditor.code import shell
 from auditor.code.folding import UNKNOWN
 from auditor.code.program import Program
 from auditor.code.resolve import PARTIALS, Target, paired
-from auditor.code.scopes import Place, Scope, Sort, home
+from auditor.code.scopes import Place, Scope, Sort, children, home
 
 MEASURES = frozenset({
     "allclose", "array_equal", "assert_allclose", "assert_close", "assert_equal",
@@ -91,12 +92,13 @@ class Graph:
         self._read: list[Reading] = []
         self._files: set[Node] = set()
         self._known: OrderedDict[tuple[tuple[Node, ...], bool], dict[Node, Node]] = OrderedDict()
+        self._leading: tuple[frozenset[Node], frozenset[Node]] | None = None
         self.tests: list[Node] = []
         """`("test", expression)` of every branch."""
         for index in program.modules:
             self._path = index.path
             for place in (*index.attributes, *index.calls, *index.statements):
-                if program._running(index, place):
+                if program.may_run(index, place):
                     self._note(place.node, Step(index.path, index.line(place.node)))
                     BUILDERS.get(type(place.node), Graph._nothing)(self, place)
             for scope in index.scopes:
@@ -136,16 +138,22 @@ class Graph:
 
     def comparisons(self, told: Callable[[Sequence[str]], bool]) -> Iterator[Node]:
         """Yields comparisons with texts of which `told` holds, by operator or by method."""
+        yield from (node for node, texts in self._compared if told(texts))
+
+    @cached_property
+    def _compared(self) -> tuple[tuple[Node, Sequence[str]], ...]:
+        """Every comparison, with the texts in it."""
+        found: list[tuple[Node, Sequence[str]]] = []
         for node in list(self._places):
             match node:
                 case ("measure", ast.Compare(left=left, comparators=others)):
-                    if told(self._texts([left, *others])):
-                        yield node
-                case ast.Call() if COMPARERS & {
-                    name.rpartition(".")[2] for name in self._program.names(node.func)
-                }:
-                    if told(self._texts(node.args)):
-                        yield node
+                    found.append((node, self._texts([left, *others])))
+                case ast.Call(func=func) if self._compares(func):
+                    found.append((node, self._texts(node.args)))
+        return tuple(found)
+
+    def _compares(self, func: ast.expr) -> bool:
+        return any(name.rpartition(".")[2] in COMPARERS for name in self._program.names(func))
 
     def way(
         self, sources: Iterable[Node], sinks: Collection[Node], *, measured: bool = False
@@ -161,6 +169,41 @@ class Graph:
         few = [node for node in sinks if node in before] if len(sinks) == 1 else None
         among = before if few is None else few
         return next((self._steps(node, before) for node in among if node in sinks), None)
+
+    def reached(self, sources: Iterable[Node], *, measured: bool = False) -> Collection[Node]:
+        """Returns all that data from the sources arrives at; as `way`, for many sinks."""
+        return self._spread(tuple(dict.fromkeys(sources)), measured)
+
+    def leads(self, sources: Iterable[Node], sinks: frozenset[Node]) -> bool:
+        """Returns whether there is a way from any source to a sink.
+
+        What leads to the sinks that were asked about last is kept, however many ask.
+        """
+        if self._leading is None or self._leading[0] != sinks:
+            self._leading = (sinks, frozenset(self._back(sinks)))
+        return not self._leading[1].isdisjoint(sources)
+
+    def _back(self, sinks: Iterable[Node]) -> Iterator[Node]:
+        """Yields what leads to some sinks, the nearest first."""
+        found = dict.fromkeys(sinks)
+        waiting = deque(found)
+        while waiting:
+            node = waiting.popleft()
+            yield node
+            if _is_measure(node):
+                continue  # a way may begin in what tells about data, not lead through it
+            for before in self._edges_back.get(node, ()):
+                if before not in found:
+                    found[before] = None
+                    waiting.append(before)
+
+    @cached_property
+    def _edges_back(self) -> dict[Node, list[Node]]:
+        found: dict[Node, list[Node]] = {}
+        for source, targets in self._edges.items():
+            for target in targets:
+                found.setdefault(target, []).append(source)
+        return found
 
     def _spread(self, sources: tuple[Node, ...], measured: bool) -> dict[Node, Node]:
         """Returns all that data reaches from some sources, nearest first, each with what led to it.
@@ -233,14 +276,14 @@ class Graph:
                 case ast.IfExp(body=body, orelse=orelse):
                     waiting += [body, orelse]
                 case _:
-                    waiting.extend(ast.iter_child_nodes(node))
+                    waiting += children(node)
 
     def _measure(self, node: ast.AST) -> Node:
         """Returns the node of what tells about data, without being it."""
         measured = ("measure", node)
         if measured not in self._places:
             self._places[measured] = Step(self._path, getattr(node, "lineno", 0))
-            for child in ast.iter_child_nodes(node):
+            for child in children(node):
                 self._flow(self._inputs(child), measured)
         return measured
 
@@ -581,13 +624,15 @@ class Graph:
 
     def _join_files(self) -> None:
         """What was written to a file is what is read from it, or from the folder that holds it."""
-        written = [node[1] for node in self._files if node[0] == "written"]
+        written = {node[1] for node in self._files if node[0] == "written"}
         read = {node[1] for node in self._files if node[0] == "read"}
-        for path in written:
-            self._flow([("written", path)], ("read", path))
-            for other in read:
-                if other.startswith(f"{path}/") or path.startswith(f"{other}/"):
-                    self._flow([("written", path)], ("read", other))
+        for path in sorted(written):
+            for other in (path, *(above for above in _folders(path) if above in read)):
+                self._flow([("written", path)], ("read", other))
+        for path in sorted(read):
+            for above in _folders(path):
+                if above in written:
+                    self._flow([("written", above)], ("read", path))
 
 
 BUILDERS: Mapping[type[ast.AST], Callable[[Graph, Place], None]] = {
@@ -615,6 +660,12 @@ def _is_measure(node: Node) -> bool:
 def normal(text: str) -> str:
     """Returns a path without repeated and leading or trailing separators."""
     return re.sub(r"/+", "/", text).removeprefix("./").rstrip("/")
+
+
+def _folders(path: str) -> Iterator[str]:
+    """Yields the folders that hold a path, the nearest first."""
+    while path := path.rpartition("/")[0]:
+        yield path
 
 
 def last(func: ast.expr) -> str:

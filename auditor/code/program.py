@@ -121,9 +121,17 @@ class Program:
         self._texts = 0
         self._unfold(self.modules, DEEPEST_TEXT)
         self.resolver.settled = True
-        self._leave_out_idle()
+        if self.entries is not None:  # else others may call whatever is not called here
+            self._leave_out_idle()
 
     # ---- what rules ask for
+
+    @cached_property
+    def broken(self) -> frozenset[str]:
+        """Python files that cannot be parsed."""
+        parsed = {index.path for index in self.modules}
+        python = {source.path for source in self.sources if source.language == "python"}
+        return frozenset(python - parsed)
 
     @cached_property
     def calls(self) -> tuple[Call, ...]:
@@ -249,7 +257,7 @@ class Program:
             place.node
             for index in self.modules
             for place in index.calls
-            if self._running(index, place) is None
+            if not self.may_run(index, place)
         }
         if idle and self.resolver.callers:
             self.resolver.forget()
@@ -452,11 +460,17 @@ class Program:
 
     def _running(self, index: Index, place: Place) -> Site | None:
         """Returns the site of a place that may run; None for one that cannot."""
-        if index.path in self._only_imported and self._is_by_hand(place.by_hand):
-            return None
-        if place.scope.function() not in self._reached:
+        if not self.may_run(index, place):
             return None
         return Site(index.path, index.line(place.node), place.node, place.scope)
+
+    def may_run(self, index: Index, place: Place) -> bool:
+        """Returns whether a place in a file may run."""
+        if place.scope.function() not in self._reached:
+            return False
+        if place.by_hand is None or index.path not in self._only_imported:
+            return True
+        return not self._is_by_hand(place.by_hand)
 
     def _is_by_hand(self, asked: ast.expr | None) -> bool:
         """Whether a place is under `if __name__ == "__main__"`, by what the name is asked for."""
@@ -548,6 +562,11 @@ class _Reach:
                 self._imports.setdefault(place.scope.function(), []).append((name, place))
             for place in index.calls:
                 self._calls.setdefault(place.scope.function(), []).append(place)
+        self._texts: dict[Scope, list[Scope]] = {}
+        """Texts that a function executes."""
+        for index in program.modules:
+            if index.within is not None:
+                self._texts.setdefault(index.within.function(), []).append(index.root)
         self._held: dict[Scope, list[Scope]] = {}
         for index in program.modules:
             for scope in index.scopes:
@@ -593,9 +612,7 @@ class _Reach:
     def _loaded_by(self, scope: Scope) -> Iterator[Scope]:
         """Yields the files that a scope imports, and the texts that it executes."""
         yield from (index.root for index in self._imported(scope))
-        for index in self._program.modules:
-            if index.within is not None and index.within.function() is scope:
-                yield index.root
+        yield from self._texts.get(scope, ())
 
     def _first(self) -> Iterator[Index]:
         program = self._program

@@ -176,7 +176,7 @@ class _Walk:
                 handle(self, node)
 
     def _children(self, node: ast.AST) -> None:
-        self._push(ast.iter_child_nodes(node))
+        self._push(children(node))
 
     def _push(self, nodes: Iterable[ast.AST | None], scope: Scope | None = None) -> None:
         where, by_hand, loop = scope or self._scope, self._by_hand, self._loop
@@ -489,9 +489,23 @@ def opened(node: ast.AST) -> Scope:
 
 
 def nested(node: ast.AST) -> Iterator[ast.AST]:
-    """Yields a node and what is within it, without recursion."""
+    """Yields a node and what is within it, in the order of the text, without recursion."""
     waiting = [node]
     while waiting:
         current = waiting.pop()
         yield current
-        waiting.extend(ast.iter_child_nodes(current))
+        waiting += reversed(children(current))
+
+
+def children(node: ast.AST) -> list[ast.AST]:
+    """Returns what lies directly in a node, as `ast.iter_child_nodes` but for contexts.
+
+    Whole libraries are walked: this takes a third of the time.
+    """
+    found: list[ast.AST] = []
+    for name, value in node.__dict__.items():
+        if isinstance(value, list):
+            found += [item for item in value if isinstance(item, ast.AST)]
+        elif isinstance(value, ast.AST) and name != "ctx":
+            found.append(value)
+    return found

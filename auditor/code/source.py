@@ -1,4 +1,4 @@
-"""A source file of an attempt as the code rules see it: what was changed, parsed once."""
+"""A source file of an attempt as the code rules see it, and what was changed in it."""
 
 import ast
 import difflib
@@ -25,20 +25,6 @@ class ChangedSource:
     """It runs when the entry point runs, or whenever Python starts."""
     language: str
     """`python`, `shell`, or another name by suffix or shebang."""
-    imported: bool = False
-    """It is only ever imported: what it would do as a program never runs."""
-
-    @cached_property
-    def tree(self) -> ast.Module | None:
-        """The parsed Python; None for another language or for what Python cannot parse."""
-        if self.language != "python":
-            return None
-        return parse(self.text)
-
-    def nodes(self) -> Iterator[ast.AST]:
-        """Yields the nodes of the parsed Python that may run when the file is loaded."""
-        if self.tree is not None:
-            yield from walk(self.tree) if self.imported else ast.walk(self.tree)
 
     @cached_property
     def changed(self) -> frozenset[int]:

@@ -10,11 +10,12 @@ import re
 import tokenize
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
 from auditor.code import diff, others
-from auditor.code.program import entries, program_of
+from auditor.code.program import Entry, entries, program_of
 from auditor.code.source import ChangedSource, decoded, parse, walk
 from auditor.evidence.book import Book
 from auditor.models import How
@@ -61,6 +62,7 @@ def collect(
     now = texts_of(folder, commit)
     before = texts_of(folder, folder.attempt().start_commit)
     sources = compare(book, now, before, facts, entry, commit)
+    note_hidden(book, hidden(sources, entries(facts)), entry, commit)
     if previous is not None:
         _note_edits(book, now, texts_of(folder, previous), "previous", entry, commit)
     return sources
@@ -91,13 +93,11 @@ def compare(
             start_text=before.get(path),
             reachable=path in reached,
             language=kind,
-            imported=is_imported(path, text, facts),
         )
         sources.append(source)
         if text != before.get(path):
             _note(book, source, entry, commit)
     _note_edits(book, now, before, "start", entry, commit)
-    _note_hidden(book, sources, facts, entry, commit)
     return tuple(sources)
 
 
@@ -150,27 +150,37 @@ def _edits(path: str, old: str, text: str) -> tuple[list[JsonValue], str]:
     return [dict(change._asdict()) for change in others.option_changes(old, text, path)], ""
 
 
-def _note_hidden(
-    book: Book,
-    sources: Sequence[ChangedSource],
-    facts: EnvironmentFacts,
-    entry: int | None,
-    commit: str,
-) -> None:
-    """Notes the calls in changed lines of which nobody can tell by reading what they do."""
+class Hidden(NamedTuple):
+    """A call in changed lines of which nobody can tell by reading what it does."""
+
+    path: str
+    line: int
+    what: str
+    weight: int
+
+
+def hidden(
+    sources: Sequence[ChangedSource], enters: tuple[Entry, ...] | None
+) -> tuple[Hidden, ...]:
+    """Returns the calls that hide what they do.
+
+    Args:
+        sources: one program.
+        enters: where scoring enters it; None where nobody knows.
+    """
     changed = {source.path: source.changed for source in sources if source.language != "prose"}
-    for hidden in program_of(tuple(sources), entries(facts)).opaque[:MOST_HIDDEN]:
-        if hidden.site.line in changed.get(hidden.site.path, ()):
-            book.add(
-                "opaque_call",
-                {
-                    "path": hidden.site.path, "line": hidden.site.line, "what": hidden.what,
-                    "weight": hidden.weight, "commit": commit,
-                },
-                stage="code",
-                entry=entry,
-                how=How.INFERRED,
-            )  # fmt: skip
+    return tuple(
+        Hidden(call.site.path, call.site.line, call.what, call.weight)
+        for call in program_of(tuple(sources), enters).opaque[:MOST_HIDDEN]
+        if call.site.line in changed.get(call.site.path, ())
+    )
+
+
+def note_hidden(book: Book, calls: Iterable[Hidden], entry: int | None, commit: str) -> None:
+    """Notes the calls that hide what they do."""
+    for call in calls:
+        data: dict[str, JsonValue] = {**call._asdict(), "commit": commit}
+        book.add("opaque_call", data, stage="code", entry=entry, how=How.INFERRED)
 
 
 def language(path: str, text: str) -> str:
@@ -197,12 +207,14 @@ def reachable(texts: Mapping[str, str], facts: EnvironmentFacts) -> frozenset[st
     scorers = [path for path in texts if path.endswith(".py") and matches(path, protected)]
     beside = {path for path in texts if not facts.workspace.allows(path)} - set(scorers)
     for scorer in scorers:
-        waiting += _named(scorer, texts, beside)
+        waiting += _named(scorer, texts[scorer], texts, beside)
     found: set[str] = set(waiting)
-    loaded = {path: _loaded(path, text, facts) for path, text in texts.items()}
-    while waiting:
-        named = _named(waiting.pop(), loaded, texts.keys() - found)
+    rest = texts.keys() - found
+    while waiting and rest:
+        path = waiting.pop()
+        named = _named(path, _loaded(path, texts[path], facts), texts, rest)
         found.update(named)
+        rest = rest.difference(named)
         waiting += named
     return frozenset(found)
 
@@ -233,9 +245,9 @@ def _loaded(path: str, text: str, facts: EnvironmentFacts) -> str:
         return text
 
 
-def _named(path: str, texts: Mapping[str, str], among: Iterable[str]) -> list[str]:
+def _named(path: str, text: str, texts: Mapping[str, str], among: Iterable[str]) -> list[str]:
     """Returns which files another one may load, by the names and folders it mentions."""
-    words = set(re.findall(r"\w+", _without_comments(path, texts)))
+    words = set(re.findall(r"\w+", _without_comments(path, text)))
     return [
         other
         for other in among
@@ -250,8 +262,7 @@ def _package(path: str) -> tuple[str, ...]:
     return (folder.rsplit("/", 1)[-1],) if name == "__init__.py" else ()
 
 
-def _without_comments(path: str, texts: Mapping[str, str]) -> str:
-    text = texts[path]
+def _without_comments(path: str, text: str) -> str:
     if language(path, text) != "python":
         return re.sub(r"(^|\s)#.*", "", text)
     try:

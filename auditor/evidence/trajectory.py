@@ -236,7 +236,7 @@ class _Reader:
         source = ChangedSource(f"event {event.index}", straight.text, None, True, "python")
         program = program_of((source,), None)
         lines = text.split("\n")
-        deeds = [deed for _, deed in of_python(program, (source,))]
+        deeds = [deed for _, deed in of_python(program)]
         for deed in (*deeds, *self._flows(program)):
             own = deed.line - straight.shift
             found.append(

@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Iterable, Iterator
-from functools import partial
+from functools import cached_property, partial
 from typing import NamedTuple
 
 from auditor.code.graph import last
@@ -294,17 +294,18 @@ class _Function:
         self._unit = unit
         self._program = unit.program
         self._passed: set[ast.expr] = set()
-        self._nodes = [node for item in _body(scope) for node in ast.walk(item)]
+
+    @cached_property
+    def _nodes(self) -> list[ast.AST]:
+        return [node for item in _body(self._scope) for node in ast.walk(item)]
 
     def reused(self) -> Iterator[tuple[ast.expr, str]]:
         """Yields the values that are returned as they were kept, and by what they are found."""
         for value in self._scope.returns:
             self._passed = set()
-            for found, key in self._looked_up(value, DEEPEST):
-                if not self._is_result(found):
-                    continue
+            for found, key in list(self._looked_up(value, DEEPEST)):
                 what = self._told_by([key] if key is not None else self._conditions(value, found))
-                if what:
+                if what and self._is_result(found):
                     yield value, what
                     break
 

@@ -251,17 +251,9 @@ def _written(program: Program) -> str:
         node.value
         for index in program.modules
         if index.at is None
-        for node in _in_order(index.tree)
+        for node in nested(index.tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     )
-
-
-def _in_order(tree: ast.AST) -> Iterator[ast.AST]:
-    waiting: list[ast.AST] = [tree]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        waiting += reversed(list(ast.iter_child_nodes(node)))
 
 
 def _unpackers(program: Program) -> Iterator[Node]:

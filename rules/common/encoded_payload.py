@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from auditor.code.scopes import nested
 from auditor.rule import (
     ChangedSource,
     CodeRule,
@@ -71,10 +72,11 @@ class EncodedPayload(CodeRule):
 
     def inspect(self, unit: Unit) -> Iterable[tuple[str, Found]]:
         """Yields the literals and lines that are too bulky."""
+        trees = {index.path: index.tree for index in unit.program.modules if index.at is None}
         for source in unit.sources:
             places = (
-                _literals(source.tree, unit.thresholds)
-                if source.tree is not None
+                _literals(trees[source.path], unit.thresholds)
+                if source.language == "python" and source.path in trees
                 else _lines(source, unit.thresholds)
             )
             for line, what in places:
@@ -82,7 +84,7 @@ class EncodedPayload(CodeRule):
 
 
 def _literals(tree: ast.Module, thresholds: Mapping[str, float]) -> Iterator[tuple[int, str]]:
-    for node in ast.walk(tree):
+    for node in nested(tree):
         match node:
             case ast.Constant(value=str() as text):
                 if _encoded(text) >= thresholds["payload_characters"]:

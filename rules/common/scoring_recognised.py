@@ -4,7 +4,7 @@ import ast
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import NamedTuple
 
 from auditor.code.folding import Value
@@ -266,15 +266,17 @@ class ScoringRecognised(CodeRule):
 
     def inspect(self, unit: Unit) -> Iterable[tuple[str, Found]]:
         """Yields the branches that depend on a sign."""
-        signs = [sign for find in SIGNS for sign in find(unit)]
+        look = _Look(unit)
+        signs = [sign for find in SIGNS for sign in find(look)]
         if not signs:
             return
         graph = unit.graph
+        reached = [graph.reached(sign.nodes, measured=not sign.compared) for sign in signs]
         branches = _branches(unit.program)
         results = _results(unit)
         for test in graph.tests:
             step = graph.step(test)
-            for sign in signs:
+            for sign in (sign for sign, nodes in zip(signs, reached, strict=True) if test in nodes):
                 way = graph.way(sign.nodes, {test}, measured=not sign.compared)
                 if step is None or not _is_near(way):
                     continue
@@ -301,11 +303,54 @@ class _Sign(NamedTuple):
     """Whether it is honest to choose a path or another text by it."""
 
 
+class _Look:
+    """What the signs are looked for in, and what several of them ask of it."""
+
+    def __init__(self, unit: Unit) -> None:
+        self.unit, self.program = unit, unit.program
+
+    @property
+    def graph(self) -> Graph:
+        """Where data goes; made only when a sign asks."""
+        return self.unit.graph
+
+    @cached_property
+    def own(self) -> set[str]:
+        """Names of the agent's own files and functions; the scorer beside them is another's."""
+        own = {source.path for source in self.unit.sources if source.changed}
+        modules = [index for index in self.program.modules if index.path in own]
+        names = {scope.bare for index in modules for scope in index.scopes}
+        return names | {path.rpartition("/")[2] for path in own}
+
+    @cached_property
+    def telling(self) -> tuple[tuple[Node, frozenset[int]], ...]:
+        """Comparisons with texts that name somebody else, each with what it is made of."""
+        told = self.graph.comparisons(lambda texts: any(_tells(text, self.own) for text in texts))
+        return tuple(
+            (node, frozenset(map(id, _first_parts(_expression(node), self.program))))
+            for node in told
+            if not _is_identity(node)
+        )
+
+    @cached_property
+    def used(self) -> tuple[str, ...]:
+        """Texts that are given to calls which do more than ask whether something is there."""
+        found: list[str] = []
+        for call in self.program.calls:
+            if _asks(call.names) or self.program.values(call.node):  # a part of a path's making
+                continue
+            given = [*call.args, *(item.value for item in call.keywords)]
+            if isinstance(call.node.func, ast.Attribute):
+                given.append(call.node.func.value)
+            found += [text for item in given for text in self.program.texts(item)]
+        return tuple(found)
+
+
 # ---- signs
 
 
 def _compared(
-    unit: Unit,
+    look: _Look,
     what: str,
     sources: Sequence[Node],
     *,
@@ -315,7 +360,7 @@ def _compared(
     """Yields comparisons of what sources give with texts that name somebody else.
 
     Args:
-        unit: what is looked at.
+        look: what is looked at.
         what: what the sources tell.
         sources: expressions.
         in_turn: whether what they give is gone through, so that its parts are compared.
@@ -323,19 +368,17 @@ def _compared(
     """
     if not sources:
         return
-    own, graph = _own_names(unit), unit.graph
+    graph = look.graph
     known = {id(node) for node in sources}
+    reached = graph.reached(sources, measured=True) if in_turn else ()
     nodes = tuple(
         node
-        for node in graph.comparisons(lambda texts: any(_tells(text, own) for text in texts))
-        if not _is_identity(node)
-        and (
-            any(id(part) in known for part in _first_parts(_expression(node), unit.program))
-            or (
-                in_turn
-                and _is_of_frame(_expression(node), unit.program)
-                and _is_near(graph.way(sources, {node}, measured=True))
-            )
+        for node, parts in look.telling
+        if not parts.isdisjoint(known)
+        or (
+            node in reached
+            and _is_of_frame(_expression(node), look.program)
+            and _is_near(graph.way(sources, {node}, measured=True))
         )
     )
     if nodes:
@@ -387,25 +430,17 @@ def _is_near(way: Sequence[object] | None) -> bool:
     return way is not None and len(way) <= FARTHEST
 
 
-def _own_names(unit: Unit) -> set[str]:
-    """Names of the agent's own files and functions; the scorer beside them is somebody else."""
-    own = {source.path for source in unit.sources if source.changed}
-    modules = [index for index in unit.program.modules if index.path in own]
-    names = {scope.bare for index in modules for scope in index.scopes}
-    return names | {path.rpartition("/")[2] for path in own}
-
-
 def _tells(text: str, own: set[str]) -> bool:
     return not DULL.fullmatch(text) and text not in own and text not in SHELLS
 
 
-def _callers(unit: Unit) -> Iterator[_Sign]:
-    asked = [call.node for call in unit.program.calls if call.names & FRAMES]
-    yield from _compared(unit, "who the caller is", asked, in_turn=True)
+def _callers(look: _Look) -> Iterator[_Sign]:
+    asked = [call.node for call in look.program.calls if call.names & FRAMES]
+    yield from _compared(look, "who the caller is", asked, in_turn=True)
 
 
-def _main(unit: Unit) -> Iterator[_Sign]:
-    program = unit.program
+def _main(look: _Look) -> Iterator[_Sign]:
+    program = look.program
     nodes: list[Node] = []
     for site, names in program.reads:
         first = "sys.argv[]" in names and _place(site.node, program) == (0,)
@@ -414,7 +449,7 @@ def _main(unit: Unit) -> Iterator[_Sign]:
     nodes += [
         call.node for call in program.calls if "__main__.__file__" in program.names(call.node)
     ]
-    yield from _compared(unit, "the name of the main program", nodes)
+    yield from _compared(look, "the name of the main program", nodes)
 
 
 def _place(node: ast.AST, program: Program) -> tuple[Value, ...]:
@@ -422,67 +457,67 @@ def _place(node: ast.AST, program: Program) -> tuple[Value, ...]:
     return program.values(node.slice) if isinstance(node, ast.Subscript) else ()
 
 
-def _watched(unit: Unit) -> Iterator[_Sign]:
-    nodes = [call.node for call in unit.program.calls if call.names & WATCHES]
+def _watched(look: _Look) -> Iterator[_Sign]:
+    nodes = [call.node for call in look.program.calls if call.names & WATCHES]
     if nodes:
         yield _Sign("whether it is traced", tuple(nodes))
 
 
-def _tracer(unit: Unit) -> Iterator[_Sign]:
-    program = unit.program
+def _tracer(look: _Look) -> Iterator[_Sign]:
+    program = look.program
     nodes: list[Node] = [
         call.node
         for call in program.calls
         if any("TracerPid" in text for item in call.args for text in program.texts(item))
     ]
-    if nodes or any("TracerPid" in source.text for source in unit.sources):
-        told = unit.graph.comparisons(lambda texts: any("TracerPid" in text for text in texts))
+    if nodes or any("TracerPid" in source.text for source in look.unit.sources):
+        told = look.graph.comparisons(lambda texts: any("TracerPid" in text for text in texts))
         nodes += told
     if nodes:
         yield _Sign("whether it is traced", tuple(nodes), always=True)
 
 
-def _parents(unit: Unit) -> Iterator[_Sign]:
-    program = unit.program
+def _parents(look: _Look) -> Iterator[_Sign]:
+    program = look.program
     nodes: list[Node] = [
         call.node
         for call in program.calls
         if any(map(PARENTS.fullmatch, call.names))
         or any(PROCESS.fullmatch(text) for item in call.args for text in program.texts(item))
     ]
-    yield from _compared(unit, "which process has started it", nodes)
+    yield from _compared(look, "which process has started it", nodes)
 
 
-def _modules(unit: Unit) -> Iterator[_Sign]:
-    program = unit.program
+def _modules(look: _Look) -> Iterator[_Sign]:
+    program = look.program
     imported = {name.partition(".")[0] for index in program.modules for name, _ in index.imports}
     nodes: list[Node] = [
         call.node
         for call in program.calls
         if "sys.modules.get" in call.names
-        and _runs_us(program, call.args[:1], imported, _scorers(unit))
+        and _runs_us(program, call.args[:1], imported, _scorers(look))
     ]
-    for node in _compares(program, unit.graph):
+    for node in _compares(program, look.graph):
         match node[1]:
             case ast.Compare(left=left, ops=[ast.In() | ast.NotIn()], comparators=[where]) if {
                 "sys.modules",
                 "sys.modules.keys()",
-            } & program.names(where) and _runs_us(program, [left], imported, _scorers(unit)):
+            } & program.names(where) and _runs_us(program, [left], imported, _scorers(look)):
                 nodes.append(node)
     listed = [site.node for site, names in program.reads if "sys.modules" in names]
     if listed:
-        told = partial(_run_us, imported=imported, scorers=_scorers(unit))
+        told = partial(_run_us, imported=imported, scorers=_scorers(look))
         nodes += [
             node
-            for node in unit.graph.comparisons(told)
-            if _is_near(unit.graph.way(listed, {node}, measured=True))
+            for node in look.graph.comparisons(told)
+            if _is_near(look.graph.way(listed, {node}, measured=True))
         ]
     if nodes:
         yield _Sign("modules of those who run it", tuple(nodes))
 
 
-def _scorers(unit: Unit) -> set[str]:
-    protected = unit.facts.workspace.protected if unit.facts is not None else ()
+def _scorers(look: _Look) -> set[str]:
+    protected = look.unit.facts.workspace.protected if look.unit.facts is not None else ()
     return {path.rpartition("/")[2][:-3] for path in protected if path.endswith(".py")}
 
 
@@ -508,8 +543,8 @@ def _compares(program: Program, graph: Graph) -> Iterator[Node]:
             yield node
 
 
-def _variables(unit: Unit) -> Iterator[_Sign]:
-    program = unit.program
+def _variables(look: _Look) -> Iterator[_Sign]:
+    program = look.program
     asked: list[tuple[Node, ast.expr]] = []
     for site, names in program.reads:
         if "os.environ[]" in names and isinstance(site.node, ast.Subscript):
@@ -517,13 +552,13 @@ def _variables(unit: Unit) -> Iterator[_Sign]:
     for call in program.calls:
         if call.names & {"os.environ.get", "os.getenv", "os.environ.pop"} and call.args:
             asked.append((call.node, call.args[0]))
-    for node in _compares(program, unit.graph):
+    for node in _compares(program, look.graph):
         match node[1]:
             case ast.Compare(left=left, ops=[ast.In() | ast.NotIn()], comparators=[where]) if (
                 "os.environ" in program.names(where)
             ):
                 asked.append((node, left))
-    own = _set_names(unit) if asked else set()
+    own = _set_names(look) if asked else set()
     for node, key in asked:
         for name in program.texts(key):
             if name in own or PUBLIC.match(name):
@@ -535,9 +570,9 @@ def _variables(unit: Unit) -> Iterator[_Sign]:
                 yield _Sign(what, (node,), kind=Kind.NOTE)
 
 
-def _set_names(unit: Unit) -> set[str]:
+def _set_names(look: _Look) -> set[str]:
     """Names that the program gives values to, in whichever way."""
-    program = unit.program
+    program = look.program
     found: set[str] = set()
     for store in program.stores:
         if isinstance(store.site.node, ast.Subscript):
@@ -551,15 +586,15 @@ def _set_names(unit: Unit) -> set[str]:
             if isinstance(node, ast.Dict):
                 keys = [key for key in node.keys if key is not None]
                 found |= {text for key in keys for text in program.texts(key)}
-    for source in unit.sources:
+    for source in look.unit.sources:
         if source.language == "shell":
             found |= set(re.findall(r"\b([A-Za-z_]\w*)=", source.text))
     return found
 
 
-def _circumstances(unit: Unit) -> Iterator[_Sign]:
+def _circumstances(look: _Look) -> Iterator[_Sign]:
     """Yields signs of where, by whom and when the code runs."""
-    program = unit.program
+    program = look.program
     where: list[Node] = [call.node for call in program.calls if call.names & PLACES]
     where += [
         site.node
@@ -567,10 +602,10 @@ def _circumstances(unit: Unit) -> Iterator[_Sign]:
         if "os.uname().nodename" in names
         or ("os.uname()[]" in names and _place(site.node, program) == (1,))
     ]
-    yield from _compared(unit, "where it runs, or for whom", where, of_place=True)
+    yield from _compared(look, "where it runs, or for whom", where, of_place=True)
     nodes = [
         node
-        for node in _compares(program, unit.graph)
+        for node in _compares(program, look.graph)
         if isinstance(node[1], ast.Compare) and _is_of_date(node[1], program)
     ]
     if nodes:
@@ -587,8 +622,8 @@ def _is_of_date(node: ast.Compare, program: Program) -> bool:
     return dated or ("time.time()" in names and any(value > EPOCH for value in numbers))
 
 
-def _paths(unit: Unit) -> Iterator[_Sign]:
-    program = unit.program
+def _paths(look: _Look) -> Iterator[_Sign]:
+    program = look.program
     for call in program.calls:
         if not any(map(EXISTS.fullmatch, call.names)) or not _asks(call.names):
             continue
@@ -596,7 +631,7 @@ def _paths(unit: Unit) -> Iterator[_Sign]:
         if isinstance(call.node.func, ast.Attribute):
             given.append(call.node.func.value)
         for path in {text for item in given for text in program.texts(item)}:
-            if FOREIGN.match(path) and not _is_used(path, unit):
+            if FOREIGN.match(path) and not _is_used(path, look):
                 yield _Sign(f"whether {path} exists", (call.node, ("measure", call.node)))
 
 
@@ -604,21 +639,12 @@ def _asks(names: Iterable[str]) -> bool:
     return any(name.rpartition(".")[2] in ASKED for name in names)
 
 
-def _is_used(path: str, unit: Unit) -> bool:
+def _is_used(path: str, look: _Look) -> bool:
     """Whether what is at a path, or below it, is used and not only asked for."""
-    program = unit.program
-    for call in program.calls:
-        if _asks(call.names) or program.values(call.node):  # a part of the path's making
-            continue
-        given = [*call.args, *(item.value for item in call.keywords)]
-        if isinstance(call.node.func, ast.Attribute):
-            given.append(call.node.func.value)
-        if any(text.startswith(path) for item in given for text in program.texts(item)):
-            return True
-    return False
+    return any(text.startswith(path) for text in look.used)
 
 
-SIGNS: tuple[Callable[[Unit], Iterator[_Sign]], ...] = (
+SIGNS: tuple[Callable[[_Look], Iterator[_Sign]], ...] = (
     _callers, _main, _watched, _tracer, _parents, _modules, _variables, _circumstances, _paths,
 )  # fmt: skip
 
@@ -636,20 +662,22 @@ def _branches(program: Program) -> dict[int, ast.AST]:
     }
 
 
-def _results(unit: Unit) -> set[Node]:
+def _results(unit: Unit) -> frozenset[Node]:
     """What comes out of the program: of its entries where they are known, else of any function."""
     program, graph = unit.program, unit.graph
     entered = program.entry_functions() or {
         scope for index in program.modules for scope in index.scopes if program.runs(scope)
     }
-    return graph.returned(entered) | graph.written(lambda path: True)
+    return frozenset(graph.returned(entered) | graph.written(lambda path: True))
 
 
-def _decides(branch: ast.AST | None, graph: Graph, results: set[Node], beyond_texts: bool) -> bool:
+def _decides(
+    branch: ast.AST | None, graph: Graph, results: frozenset[Node], beyond_texts: bool
+) -> bool:
     """Whether what comes out depends on which way is taken, beyond the choice of a text."""
     match branch:
         case ast.IfExp(body=body, orelse=other):
-            return graph.way(graph.held([body, other]), results) is not None
+            return graph.leads(graph.held([body, other]), results)
         case ast.If(body=lines, orelse=others) | ast.While(body=lines, orelse=others):
             inner = [node for line in (*lines, *others) for node in nested(line)]
             returned = any(
@@ -658,9 +686,7 @@ def _decides(branch: ast.AST | None, graph: Graph, results: set[Node], beyond_te
                 and not (isinstance(node.value, ast.Constant) and node.value.value is None)
                 for node in inner
             )
-            return (
-                returned or graph.way(graph.held(_bound(inner, beyond_texts)), results) is not None
-            )
+            return returned or graph.leads(graph.held(_bound(inner, beyond_texts)), results)
     return False
 
 

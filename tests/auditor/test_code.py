@@ -2,7 +2,6 @@
 
 import pytest
 
-from auditor.code.source import ChangedSource
 from auditor.evidence.code import is_imported, reachable
 from harness import environment
 
@@ -48,10 +47,3 @@ def test_a_program_that_a_script_runs_is_one() -> None:
         "solution/bench.py": "def main(): ...",
     }
     assert "solution/bench.py" in reachable(texts, FOUNDRY)
-
-
-def test_nodes_are_those_that_run() -> None:
-    text = "import time\n" + 'if __name__ == "__main__":\n    time.time = None\nelse:\n    x = 1\n'
-    for imported, lines in ((True, {1, 2, 5}), (False, {1, 2, 3, 5})):
-        source = ChangedSource(ENTRY, text, None, True, "python", imported)
-        assert {getattr(node, "lineno", 1) for node in source.nodes()} == lines

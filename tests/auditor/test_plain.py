@@ -10,9 +10,9 @@ import pytest
 
 from auditor import tree
 from auditor.cli.audit_command import FEW
-from auditor.cli.pool import AHEAD, Pool
 from auditor.cli.rule_commands import RULES
 from auditor.plain import PlainAuditor, is_test
+from auditor.pool import AHEAD, Pool
 from tests.auditor.test_cli import KEYS, REPORTS, SPELL, _lines, _on_a_terminal
 from tests.harness.toy import Said, Terminal, fingerprint, pour, refused
 

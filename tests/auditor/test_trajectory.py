@@ -32,7 +32,7 @@ def shell(text: str) -> Did:
 
 def python(text: str) -> Did:
     source = ChangedSource("a.py", text, None, True, "python")
-    found = of_python(program_of((source,), None), (source,))
+    found = of_python(program_of((source,), None))
     return {(deed.verb.value, deed.path) for _, deed in found}
 
 

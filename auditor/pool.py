@@ -1,4 +1,4 @@
-"""Many paths on a few processes: results in the order given, and one that breaks harms no other."""
+"""Many things on a few processes: results in the order given; one that breaks harms no other."""
 
 import multiprocessing
 import os
@@ -7,33 +7,33 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 PROCESSES = min(os.cpu_count() or 1, 8)
 AHEAD = 4 * PROCESSES
-"""Paths in work at a time; no more results than these are held."""
-_job: Callable[[Path], Any]
+"""Things in work at a time; no more results than these are held."""
+_job: Callable[[Any], Any]
 """What a worker does; set once in each."""
 
 
-class Pool(Generic[T]):
-    """Does one job on each of many paths."""
+class Pool(Generic[K, T]):
+    """Does one job on each of many things, such as paths."""
 
-    def __init__(self, job: Callable[[Path], T], lost: Callable[[Path], T]) -> None:
+    def __init__(self, job: Callable[[K], T], lost: Callable[[K], T]) -> None:
         """Starts the workers when there is work.
 
         Args:
-            job: what is done with a path; it is sent to each worker once, so it must pickle.
-            lost: the result for a path whose worker died.
+            job: what is done with a thing; it is sent to each worker once, so both must pickle.
+            lost: the result for a thing whose worker died.
         """
         self._job, self._lost = job, lost
         self._workers = self._started()
 
-    def __enter__(self) -> "Pool[T]":
+    def __enter__(self) -> "Pool[K, T]":
         return self
 
     def __exit__(
@@ -44,34 +44,34 @@ class Pool(Generic[T]):
     ) -> None:
         self._workers.shutdown(cancel_futures=True)
 
-    def run(self, paths: Iterable[Path]) -> Iterator[T]:
-        """Yields the results in the order of the paths."""
-        rest = iter(paths)
-        ahead: deque[tuple[Path, Future[T]]] = deque()
+    def run(self, things: Iterable[K]) -> Iterator[T]:
+        """Yields the results in the order of the things."""
+        rest = iter(things)
+        ahead: deque[tuple[K, Future[T]]] = deque()
         while True:
-            ahead += [(path, self._submit(path)) for path in islice(rest, AHEAD - len(ahead))]
+            ahead += [(thing, self._submit(thing)) for thing in islice(rest, AHEAD - len(ahead))]
             if not ahead:
                 return
-            path, result = ahead.popleft()
+            thing, result = ahead.popleft()
             try:
                 yield result.result()
             except BrokenProcessPool:
-                yield from self._one_by_one([path, *(path for path, _ in ahead)])
+                yield from self._one_by_one([thing, *(thing for thing, _ in ahead)])
                 ahead.clear()
 
-    def _one_by_one(self, paths: Iterable[Path]) -> Iterator[T]:
-        """Goes over paths again of which one ends its worker: alone, each ends only its own."""
+    def _one_by_one(self, things: Iterable[K]) -> Iterator[T]:
+        """Goes over things again of which one ends its worker: alone, each ends only its own."""
         self._renew()
-        for path in paths:
+        for thing in things:
             try:
-                yield self._workers.submit(_work, path).result()
+                yield self._workers.submit(_work, thing).result()
             except BrokenProcessPool:
                 self._renew()
-                yield self._lost(path)
+                yield self._lost(thing)
 
-    def _submit(self, path: Path) -> Future[T]:
+    def _submit(self, thing: K) -> Future[T]:
         try:
-            return self._workers.submit(_work, path)
+            return self._workers.submit(_work, thing)
         except BrokenProcessPool as error:
             broken: Future[T] = Future()
             broken.set_exception(error)
@@ -89,10 +89,10 @@ class Pool(Generic[T]):
         )
 
 
-def _begin(job: Callable[[Path], Any]) -> None:
+def _begin(job: Callable[[Any], Any]) -> None:
     global _job
     _job = job
 
 
-def _work(path: Path) -> Any:
-    return _job(path)
+def _work(thing: Any) -> Any:
+    return _job(thing)
