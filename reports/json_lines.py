@@ -10,8 +10,8 @@ from auditor.models import Verdict
 def render(verdict: Verdict) -> str:
     """Returns one line of JSON, without its end."""
     data = verdict.model_dump(mode="json")
-    if data["error"] is None:
-        del data["error"]
+    for absent in [key for key in ("error", "answers") if not data[key]]:
+        del data[absent]
     for finding in data["findings"]:
         finding["sites"] = [_known(site) for site in finding["sites"]]
     line = json.dumps(data, allow_nan=False, ensure_ascii=True, separators=(",", ":"))
