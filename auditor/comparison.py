@@ -186,12 +186,13 @@ class _Comparison:
         return self._signed[index]
 
     def _extract(self, index: int, span: Span) -> Extract:
-        source = self._sources(index)[span.file]
+        sources = self._sources(index)
+        path = self._works[index].paths[span.file]
+        # Somebody may have changed the folder since it was compared.
+        source = sources[span.file] if span.file < len(sources) else Source(path, "")
         lines = source.text.split("\n")[span.line - 1 : span.end][:SHOWN_LINES]
         entry = source.since if self._all[index].at else None
-        return Extract(
-            path=source.path, line=span.line, end=span.end, entry=entry, text="\n".join(lines)
-        )
+        return Extract(path=path, line=span.line, end=span.end, entry=entry, text="\n".join(lines))
 
     def _sources(self, index: int) -> list[Source]:
         if index not in self._texts:

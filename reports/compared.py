@@ -94,7 +94,7 @@ def _pair(pair: Shared) -> Iterator[RenderableType]:
     order = f"; {pair.later} had it later" if pair.later else ""
     weight = "" if pair.copied else " (accuses nobody)"
     told = f"{pair.one} and {pair.other} share {figure} {VIEWS[pair.view]}{order}{weight}"
-    yield Text(plain(f"\n  {told}"[1:]), "bold")
+    yield Text(f"  {plain(told)}")
     for passage in pair.passages[:PASSAGES]:
         yield Padding(_side_by_side(passage), (0, 0, 0, 2))
 
