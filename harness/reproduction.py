@@ -47,7 +47,10 @@ def reproduce(
 
 
 def lay_over(layer: Path, tree: Path, removed: tuple[str, ...] = ()) -> None:
-    """Lays what a run wrote over the workspace it ran in; links stay links."""
+    """Lays what a run wrote over the workspace it ran in.
+
+    Links stay links, and nothing is written through one; what is neither file nor link is left out.
+    """
     for name in removed:
         _remove(tree / name)
     for path in sorted(layer.rglob("*")):
@@ -56,7 +59,7 @@ def lay_over(layer: Path, tree: Path, removed: tuple[str, ...] = ()) -> None:
             if target.is_symlink() or not target.is_dir():
                 _remove(target)
                 target.mkdir()
-        else:
+        elif path.is_symlink() or path.is_file():
             _remove(target)
             shutil.copy2(path, target, follow_symlinks=False)
 

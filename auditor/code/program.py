@@ -38,6 +38,8 @@ WRAPPERS = re.compile(
     r"|staticmethod|classmethod|overload|final|override|pytest|hypothesis)\b|\.(setter|getter)$"
 )
 """Decorators that only wrap; others may register a function to be called."""
+CALLED_BY_TORCH = frozenset({"backward", "forward", "jvp", "setup_context", "vmap"})
+"""Methods that run when an instance, or `apply`, is called: nobody names them."""
 DEEPEST_TEXT = 4
 """Texts executed by texts executed by texts."""
 MOST_TEXTS = 200
@@ -646,7 +648,9 @@ class _Reach:
         """Whether a scope runs with what holds it, whoever names it."""
         if scope.sort is not Sort.FUNCTION:
             return True
-        if isinstance(scope.node, ast.Lambda) or (scope.is_method and scope.bare.startswith("__")):
+        if isinstance(scope.node, ast.Lambda):
+            return True
+        if scope.is_method and (scope.bare.startswith("__") or scope.bare in CALLED_BY_TORCH):
             return True
         decorators = getattr(scope.node, "decorator_list", ())
         names = {name for item in decorators for name in self._program.names(item)}

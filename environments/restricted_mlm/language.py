@@ -83,7 +83,7 @@ class Language:
         state = np.full(self.next.shape[:2], 1 / self.next[..., 0].size)
         for _ in range(10_000):
             after = self._step(state[None])[0]
-            if np.abs(after - state).max() < 1e-15:
+            if np.abs(after - state).max() < 1e-14:
                 break
             state = after
         return np.asarray(after / after.sum())
@@ -138,26 +138,56 @@ class Language:
     def _losses(self, windows: Ints, masked: NDArray[np.bool_]) -> Floats:
         seen = np.where(masked[..., None], 1.0, np.eye(self.words)[windows])
         length = windows.shape[1]
-        forward = [self._stationary_given(seen[:, 0])]
+        forward = [_normal(self.stationary * seen[:, None, 0])]
         for place in range(1, length):
-            forward.append(_normal(self._step(forward[-1]) * seen[:, None, place]))
+            after = self._after(forward[-1], windows[:, place - 1], masked[:, place - 1])
+            forward.append(_normal(after * seen[:, None, place]))
         backward = np.ones_like(forward[-1])
         losses = np.zeros(windows.shape)
         for place in range(length - 1, -1, -1):
-            known = (forward[place] * backward).sum(1)
-            right = np.take_along_axis(known, windows[:, place, None], 1)[:, 0]
-            losses[:, place] = np.log(known.sum(1)) - np.log(right)
-            backward = _normal(self._back(backward * seen[:, None, place]))
+            asked = np.flatnonzero(masked[:, place])
+            known = (forward[place][asked] * backward[asked]).sum(1)
+            right = known[np.arange(len(asked)), windows[asked, place]]
+            losses[asked, place] = np.log(known.sum(1)) - np.log(right)
+            known_here = backward * seen[:, None, place]
+            backward = _normal(self._before(known_here, windows[:, place], masked[:, place]))
         return np.asarray(losses[masked])
 
-    def _stationary_given(self, seen: Floats) -> Floats:
-        return _normal(self.stationary * seen[:, None])
+    def _after(self, state: Floats, words: Ints, masked: NDArray[np.bool_]) -> Floats:
+        """Returns contexts one word on; where the last word is visible, only it leads anywhere."""
+        after = np.zeros_like(state)
+        after[masked] = self._step(state[masked])
+        seen = np.flatnonzero(~masked)
+        last = words[seen]
+        odds = state[seen, :, last][:, None] @ self._by_last[last]
+        after[seen, self.classes[last]] = odds[:, 0]
+        return after
+
+    def _before(self, after: Floats, words: Ints, masked: NDArray[np.bool_]) -> Floats:
+        """Returns what follows as contexts one word before tell it; as `_after`, transposed."""
+        before = np.empty_like(after)
+        before[masked] = self._back(after[masked])
+        seen = np.flatnonzero(~masked)
+        then = words[seen]
+        odds = after[seen, :, then][:, self.classes]
+        before[seen] = self._by_next[then] * odds[:, None]
+        return before
+
+    @cached_property
+    def _by_last(self) -> Floats:
+        """Shape [last word, class before, next word]."""
+        return np.ascontiguousarray(self.next.transpose(1, 0, 2))
+
+    @cached_property
+    def _by_next(self) -> Floats:
+        """Shape [next word, class before, last word]."""
+        return np.ascontiguousarray(self.next.transpose(2, 0, 1))
 
     def _step(self, state: Floats) -> Floats:
         """Returns contexts one word on; both of shape [many, classes, words]."""
         after = np.empty_like(state)
         for number, members in self._members():
-            before = state[:, :, members].reshape(len(state), -1)
+            before = state[:, :, members].reshape(len(state), self.next.shape[0] * len(members))
             after[:, number] = before @ self.next[:, members].reshape(-1, self.words)
         return after
 
@@ -167,7 +197,7 @@ class Language:
         for number, members in self._members():
             table = self.next[:, members].reshape(-1, self.words)
             before[:, :, members] = (after[:, number] @ table.T).reshape(
-                len(after), -1, len(members)
+                len(after), len(self.next), len(members)
             )
         return before
 

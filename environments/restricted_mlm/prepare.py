@@ -28,7 +28,7 @@ DATA = "solution/data"
 PAGE_FILES = ("instructions.md", "score.py", "task.json", "torch_rule_enforcer.py")
 STRETCHES = 256
 """Stretches that training text consists of: many are drawn at once."""
-FLOOR_DRAWS = 4
+FLOOR_DRAWS = 2
 
 
 def prepare(

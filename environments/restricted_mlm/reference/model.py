@@ -12,7 +12,7 @@ from torch.nn import functional as F
 HERE = Path(__file__).resolve().parent
 WEIGHTS = HERE / "model.safetensors"
 KERNEL = 5
-SIZES = {"tiny": (32, 2), "cpu": (96, 4), "full": (512, 5)}
+SIZES = {"tiny": (32, 2), "cpu": (64, 3), "full": (512, 5)}
 """Width and number of layers."""
 
 
