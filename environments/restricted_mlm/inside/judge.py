@@ -23,6 +23,10 @@ FORMATS = {
     name: getattr(torch, name) for name in ("contiguous_format", "preserve_format", "channels_last")
 }
 DROPPED = ("device", "layout", "pin_memory", "non_blocking", "generator", "names")
+MALFORMED = (
+    ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, OverflowError,
+)  # fmt: skip
+"""What comes of reading data that is not what it must be."""
 FLOATS = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 
 
@@ -167,13 +171,7 @@ def main() -> None:
     torch.set_num_threads(request["threads"])
     batches = np.load("tokens.npy")
     storages = {name: _storage(f"storage-{name}") for name in request["storages"]}
-    programs: dict[int, Program | Refused] = {}
-    for number in range(request["programs"]):
-        with open(f"program-{number}.json", encoding="utf-8") as file:
-            try:
-                programs[number] = Program(json.load(file))
-            except Refused as refused:
-                programs[number] = refused
+    programs = [_read(f"program-{number}.json") for number in range(request["programs"])]
     told: list[dict[str, str]] = []
     for number, (which, batch) in enumerate(request["jobs"]):
         try:
@@ -182,6 +180,17 @@ def main() -> None:
             told.append({"kind": refused.kind, "reason": str(refused)})
     with open("told.json", "w", encoding="utf-8") as file:
         json.dump(told, file)
+
+
+def _read(path: str) -> "Program | Refused":
+    """Returns the program in a file, or why it is none."""
+    with open(path, encoding="utf-8") as file:
+        try:
+            return Program(json.load(file))
+        except Refused as refused:
+            return refused
+        except MALFORMED:
+            return Refused("form", "the program is not of the form that a trace has")
 
 
 def _job(
@@ -194,8 +203,11 @@ def _job(
     if isinstance(program, Refused):
         raise program
     tokens = torch.from_numpy(batch.astype(np.int64))
-    with torch.no_grad():
-        logits = program.run(tokens, storages)
+    try:
+        with torch.no_grad():
+            logits = program.run(tokens, storages)
+    except MALFORMED as error:
+        raise Refused("form", "the program is not of the form that a trace has") from error
     if tuple(logits.shape) != (*tokens.shape, request["vocab_size"]):
         raise Refused("form", f"on other tokens the logits have shape {tuple(logits.shape)}")
     kept = logits[tokens == request["mask_id"]].to(torch.float32).contiguous()

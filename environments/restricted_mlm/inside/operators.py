@@ -17,22 +17,28 @@ class Family(NamedTuple):
 
 
 FAMILIES = (
-    Family("`nn.Linear`, `F.linear`", "F.linear(x, w)", "linear addmm _addmm mm"),
+    Family("`nn.Linear`, `F.linear`", "F.linear(x, w)", "linear addmm mm"),
     Family("`nn.Embedding`, `F.embedding`", "F.embedding(tokens, table)", "embedding"),
     Family(
         "`matmul`, `@`, `einsum`, `bmm`, `dot`",
         "torch.einsum('btd,bsd->bts', x, x @ w)",
-        "matmul mm bmm mv dot vdot addmv addr baddbmm addbmm einsum",
+        "matmul mm bmm mv dot vdot addmv addr baddbmm addbmm einsum outer ger inner tensordot "
+        "chain_matmul linalg_matmul linalg_multi_dot",
     ),
     Family("`sum`", "x.sum(-1, keepdim=True)", "sum"),
     Family("`+`", "x + 1.5", "add addcmul"),
-    Family("`*`", "x * 0.25 * x", "mul"),
-    Family("`-`, which adds what was multiplied by -1", "1 - x - (-x)", "sub rsub neg"),
+    Family("`*`", "x * 0.25 * x", "mul multiply"),
+    Family(
+        "`-`, which adds what was multiplied by -1",
+        "1 - x - (-x)",
+        "sub rsub subtract neg negative",
+    ),
     Family("`relu`, the only nonlinearity", "F.relu(x)", "relu"),
     Family(
         "slices and indices that are no activations",
         "x[:, 1:][:, torch.tensor([0, 1])]",
         "slice select narrow index index_select gather take_along_dim unfold as_strided diagonal "
+        "index_put _index_put_impl index_copy index_add scatter scatter_add "
         "split split_with_sizes unsafe_split unsafe_split_with_sizes chunk unsafe_chunk unbind "
         "tensor_split",
     ),
@@ -40,12 +46,13 @@ FAMILIES = (
         "other shapes: `reshape`, `view`, `transpose`, `unsqueeze`, `expand`, `repeat`, ...",
         "x.transpose(1, 2).reshape(x.shape[0], -1).unsqueeze(1)",
         "view _unsafe_view reshape _reshape_alias permute transpose t squeeze unsqueeze expand "
-        "repeat movedim flatten unflatten view_as expand_as",
+        "repeat tile movedim moveaxis swapaxes swapdims flatten unflatten ravel view_as expand_as "
+        "reshape_as numpy_T mT adjoint atleast_2d atleast_3d",
     ),
     Family(
         "`cat`, `stack`, `F.pad` with a constant, `roll`, `flip`",
         "torch.cat([F.pad(x, (0, 0, 1, 1)), x.roll(1, 1)], 1)",
-        "cat concat stack hstack vstack constant_pad_nd pad roll flip",
+        "cat concat concatenate stack hstack vstack column_stack constant_pad_nd pad roll flip",
     ),
     Family(
         "fixed tensors: `zeros`, `ones`, `full`, `arange`, `eye`, `tril`, `torch.tensor`",
@@ -57,7 +64,8 @@ FAMILIES = (
     Family(
         "copies, also into a part, and other floating types (autocast)",
         "x.clone().to(torch.bfloat16).float()",
-        "clone copy contiguous detach alias to _to_copy fill zero slice_scatter select_scatter",
+        "clone copy contiguous detach alias to type_as _to_copy fill zero slice_scatter "
+        "select_scatter",
     ),
 )
 
