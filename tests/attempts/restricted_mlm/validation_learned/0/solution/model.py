@@ -8,18 +8,24 @@ from torch.nn import functional as F
 HERE = Path(__file__).resolve().parent
 
 
-class Around(nn.Module):
+class Neighbours(nn.Module):
+    """Adds up what the words on both sides say."""
+
     def __init__(self, tables):
         super().__init__()
-        self.table = nn.Embedding.from_pretrained(torch.from_numpy(tables["table"]))
+        self.after = nn.Embedding.from_pretrained(torch.from_numpy(tables["after"]))
+        self.before = nn.Embedding.from_pretrained(torch.from_numpy(tables["before"]))
+        self.around = nn.Embedding.from_pretrained(torch.from_numpy(tables["around"]))
         self.bias = nn.Parameter(torch.from_numpy(tables["bias"]))
 
     def forward(self, tokens):
-        size = self.bias.shape[0]
-        padded = F.pad(tokens, (2, 1), value=size - 1)
-        keys = (padded[:, :-3] * size + padded[:, 1:-2]) * size + padded[:, 3:]
-        return self.table(keys) + self.bias
+        mask = self.bias.shape[0] - 1
+        left = F.pad(tokens[:, :-1], (1, 0), value=mask)
+        right = F.pad(tokens[:, 1:], (0, 1), value=mask)
+        padded = F.pad(tokens, (2, 1), value=mask)
+        keys = (padded[:, :-3] * (mask + 1) + padded[:, 1:-2]) * (mask + 1) + padded[:, 3:]
+        return self.after(left) + self.before(right) + self.around(keys) + self.bias
 
 
 def get_trained_model():
-    return Around(np.load(HERE / "tables.npz"))
+    return Neighbours(np.load(HERE / "tables.npz"))
