@@ -21,7 +21,8 @@ class ValidationTextLearned(RunRule):
     ## What it finds
     Models that do better on the validation text than on text of the same language that was written
     after they were submitted, by more than four and a half standard errors of the difference and
-    more than 0.03 nats. Both are compared with what the language itself leaves unknown, to the word.
+    more than 0.03 nats. Both are compared with what the language itself leaves unknown, word by
+    word.
 
     ## Why it matters
     `val.bin` lies open so that progress can be measured. Trained on, it measures memory.
