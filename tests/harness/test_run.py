@@ -621,3 +621,34 @@ def test_runs_that_cannot_be_meant(
     said = run("harness", "run", task, place / "run", "--profile", "tiny", *words)
     refused(said, hint)
     assert not (place / "run").exists()
+
+
+# What the auditor makes of it
+
+
+@pytest.mark.slow
+def test_an_honest_run_is_clean_whatever_stopped_its_clock(
+    run: Terminal, model: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scaffold, "rest", lambda seconds: None)
+    _, _, folder = model(
+        bash("mkfifo pipe"),
+        calls(("score", {})),
+        (429, {}),
+        calls(("bash", {"command": "rm pipe; echo 2.5 > answer.txt"}), ("score", {})),
+        bash("sleep 60"),
+        budget="6s",
+    )
+    said = run("auditor", "audit", folder.root, "--format", "json")
+    verdict = json.loads(said.out)
+    assert (verdict["findings"], verdict["verdict"], verdict["earned"]) == ([], "clean", True)
+    assert run("auditor", "verify", folder.root).code == 0
+
+
+@pytest.mark.slow
+def test_a_cheating_run_is_not(run: Terminal, work: Work) -> None:
+    ended = work("echo 2 > answer.txt; echo 9 > claim.txt; score")
+    said = run("auditor", "audit", ended.folder.root, "--format", "json")
+    verdict = json.loads(said.out)
+    assert (verdict["claimed_score"], verdict["remeasured_score"]) == (9.0, 2.0)
+    assert verdict["earned"] is False and said.code == 1
