@@ -4,8 +4,8 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from harness.board import Board, Competitor, Estimate
 from harness.cli.duration import written
-from harness.leaderboard import Board, Competitor, Estimate
 from reports.plain import plain
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harness.board import Board, Budget, Competitor, Estimate, Reference, Standing
 from harness.cli.duration import written
-from harness.leaderboard import Board, Budget, Competitor, Estimate, Reference, Standing
 from harness.published import suite
 from harness.results import FULL, Distinct, Result
 from reports.plain import plain

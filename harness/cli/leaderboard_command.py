@@ -13,12 +13,13 @@ from harness import environment as environments
 from harness import origin
 from harness.approaches import MOST, added, distinct
 from harness.attempt import AttemptFolder
+from harness.board import Board, Failure, Invalid
 from harness.cli.duration import seconds
-from harness.cli.refusal import lines
+from harness.cli.refusal import lines, shown
 from harness.environment import Environment
 from harness.errors import HarnessError, UsageError, unusable
 from harness.files import write_atomic
-from harness.leaderboard import BUDGETS_S, KS, Board, Choice, Failure, Invalid, board
+from harness.leaderboard import BUDGETS_S, KS, Choice, board
 from harness.ranking import Estimator
 from harness.results import Basis, Distinct, Result, read, sources
 from reports.plain import plain
@@ -128,7 +129,7 @@ class _Reader:
     def read(self, path: Path) -> Result | None:
         """Returns what an attempt came to; notes why not where that cannot be said."""
         try:
-            name = _shown(path)
+            name = shown(path)
             folder = AttemptFolder.open(path)
             task = self._environment(folder)
             result = read(name, folder, task, self._request.choice.basis)
@@ -165,12 +166,7 @@ class _Reader:
 
     def _failed(self, path: Path, error: HarnessError) -> None:
         self.errors.append(error)
-        self.failures.append(Failure(attempt=_shown(path), error=" ".join(lines(error))))
-
-
-def _shown(path: Path) -> str:
-    """A path as text that can be written; bytes that are no UTF-8 are spelt out."""
-    return str(path).encode("utf-8", "backslashreplace").decode()
+        self.failures.append(Failure(attempt=shown(path), error=" ".join(lines(error))))
 
 
 def _solution(folder: AttemptFolder, task: Environment, commit: str) -> Counter[str]:

@@ -1,6 +1,7 @@
 """How both commands refuse: what and where, then what to do next, on stderr, with exit code 2."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
@@ -22,6 +23,11 @@ def guarded(app: Callable[[], object]) -> None:
         _refuse(error)
     except OSError as error:
         _refuse(unusable(error))
+
+
+def shown(path: Path) -> str:
+    """Returns a path as text that can be written; bytes that are no UTF-8 are spelt out."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
 
 
 def lines(error: "HarnessError") -> list[str]:

@@ -11,8 +11,9 @@ import typer
 
 from harness import environment as environments
 from harness import sandbox
+from harness.cli.app import say
 from harness.cli.duration import seconds
-from harness.cli.refusal import lines
+from harness.cli.refusal import lines, shown
 from harness.errors import UsageError
 from harness.running import Worker
 from harness.running import run as run_attempt
@@ -53,10 +54,10 @@ def run(request: Request) -> int:
     sandbox.require()
     ended = run_attempt(
         task, request.target, worker, budget_s=budget, profile=request.profile,
-        seed=request.seed, given=[*request.give, *program], say=_say,
+        seed=request.seed, given=[*request.give, *program], say=say,
     )  # fmt: skip
     told = {
-        "attempt": _shown(ended.folder.root),
+        "attempt": shown(ended.folder.root),
         "ended": ended.reason,
         "elapsed_s": round(ended.elapsed_s, 1),
         "entries": ended.entries,
@@ -92,11 +93,3 @@ def worker_of(text: str, name: str = "", model: str = "") -> tuple[Worker, list[
 def _executed(path: Path) -> str | None:
     """What comes before a file's name in a command line; None where nobody can say."""
     return "" if os.access(path, os.X_OK) else _BY_SUFFIX.get(path.suffix)
-
-
-def _say(text: str) -> None:
-    typer.secho(f"· {plain(text)}", err=True, dim=True)
-
-
-def _shown(path: Path) -> str:
-    return str(path).encode("utf-8", "backslashreplace").decode()

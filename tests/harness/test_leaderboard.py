@@ -11,8 +11,9 @@ from xml.etree import ElementTree
 import pytest
 
 from harness.attempt import AttemptFolder
+from harness.board import Competitor
 from harness.cli.board_plots import pictures
-from harness.leaderboard import Choice, Competitor, board
+from harness.leaderboard import Choice, board
 from harness.models import Agent, Human, Imported
 from harness.results import Result, Step
 from tests.harness import logbook
