@@ -56,7 +56,9 @@ def render(verdict: Verdict, *, colour: bool = False) -> str:
 
 
 def _sections(verdict: Verdict) -> list[tuple[str, RenderableType]]:
-    sections: list[tuple[str, RenderableType]] = [("Scores", _scores(verdict))]
+    sections: list[tuple[str, RenderableType]] = []
+    if any(row.raw is not None for row in scores(verdict)):
+        sections.append(("Scores", _scores(verdict)))
     if verdict.entries:
         sections.append(("Entries", _entries(verdict)))
     if verdict.findings:
