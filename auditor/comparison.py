@@ -268,6 +268,9 @@ def bounds(thresholds: Mapping[str, float]) -> Bounds:
         share=thresholds.get("copied_share", usual.share),
         marks=int(thresholds.get("copied_marks", usual.marks)),
         branches=int(thresholds.get("copied_branches", usual.branches)),
+        whole=thresholds.get("copied_whole", usual.whole),
+        few_marks=int(thresholds.get("copied_few_marks", usual.few_marks)),
+        few_branches=int(thresholds.get("copied_few_branches", usual.few_branches)),
         figures=int(thresholds.get("repeated_lines", usual.figures)),
     )
 

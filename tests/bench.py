@@ -4,6 +4,7 @@
 environment's README; `gains` needs half an hour and is left out of `all`.
 """
 
+import ast
 import hashlib
 import json
 import math
@@ -19,12 +20,17 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import combinations
 from pathlib import Path
 
+import typer
 from rich.console import Console
 
 from auditor import tree
 from auditor.likeness.groups import clusters
+from auditor.likeness.marks import Given
+from auditor.likeness.pairs import Bounds, pairs, tables
+from auditor.likeness.work import Source, Work
 from environments.optimize_llm_foundry import execution, instance, settings
 from harness import environment as environments
 from harness import sandbox, scoring
@@ -42,7 +48,9 @@ PAIRS = 20
 EMPTY_APP = (
     "import typer\napp = typer.Typer()\n@app.command()\ndef main() -> None:\n    pass\napp()\n"
 )
-CHOICES = ("help", "replay", "warm", "provenance", "compare", "vet", "scores", "gains")
+CHOICES = (
+    "help", "replay", "warm", "provenance", "compare", "unrelated", "vet", "scores", "gains",
+)  # fmt: skip
 READ_TREE = """
 import resource, sys
 from pathlib import Path
@@ -184,6 +192,60 @@ def compare_cost(count: int) -> None:
         f"{sum(map(bool, rings))} rings of copies found, {wrong} independent attempts accused"
     )
     _disguises()
+
+
+def unrelated(programs: int) -> None:
+    """How often parts of packages that have nothing to do with each other share half and more."""
+    works, packages = [], []
+    for package, path in _modules():
+        for text in _parts(path):
+            works.append(Work.of(str(path), [Source("part.py", text)], Given()))
+            packages.append(package)
+        if len(works) >= programs:
+            break
+    bounds = Bounds(marks=20, branches=10, few_marks=20, few_branches=10, idiom_groups=programs)
+    apart = sum(one != other for one, other in combinations(packages, 2))
+    found = {
+        (pair.one, pair.other): f"{works[pair.one].name} and {works[pair.other].name}"
+        for table in tables(works, bounds)
+        for pair in pairs(table, bounds)
+        if pair.share >= bounds.share and packages[pair.one] != packages[pair.other]
+    }
+    print(
+        f"{len(found)} of {apart} pairs of functions and classes from different packages share "
+        "half of the smaller one:"
+    )
+    for names in found.values():
+        print(f"  {names}")
+
+
+def _modules() -> list[tuple[str, Path]]:
+    """The modules of the standard library and of what is installed, in any order."""
+    library, installed = Path(os.__file__).parent, Path(typer.__file__).parents[1]
+    found = [
+        (path.relative_to(root).parts[0].removesuffix(".py"), path)
+        for root in (library, installed)
+        for path in root.rglob("*.py")
+        if "test" not in str(path.relative_to(root))
+        and (root == installed or "site-packages" not in path.parts)
+    ]
+    return random.Random(0).sample(found, len(found))
+
+
+def _parts(path: Path, most: int = 5) -> list[str]:
+    """Functions and classes of ten to sixty lines."""
+    try:
+        text = path.read_text("utf-8")
+        module = ast.parse(text)
+    except (ValueError, SyntaxError, RecursionError):
+        return []
+    lines = text.split("\n")
+    spans = (
+        (node.lineno - 1, node.end_lineno or 0)
+        for node in module.body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    )
+    return ["\n".join(lines[a:b]) for a, b in spans if 10 <= b - a <= 60][:most]
 
 
 def _disguises(trials: int = 50, functions: int = 16) -> None:
@@ -389,6 +451,7 @@ def main() -> None:
     parser.add_argument("--profile", default="tiny", choices=("tiny", "cpu", "full"))
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--apart", type=float, default=0.0, help="seconds between two pairs")
+    parser.add_argument("--programs", type=int, default=3_400, help="`unrelated`: how many")
     parser.add_argument("--attempts", type=int, default=1_000, help="`compare`: how many")
     parser.add_argument("--vetted", type=int, default=200, help="`vet`: how many")
     parser.add_argument("--attempt", action="append", default=[], help="`gains`: only this one")
@@ -404,6 +467,8 @@ def main() -> None:
         provenance_cost()
     if what in ("all", "compare"):
         compare_cost(arguments.attempts)
+    if what == "unrelated":
+        unrelated(arguments.programs)
     if what in ("all", "vet"):
         vet_cost(arguments.vetted)
     named = arguments.environment

@@ -43,6 +43,10 @@ class Bounds:
     """Token fingerprints that are shared at least: fifteen lines or so."""
     branches: int = 24
     """Branches of syntax trees that are shared at least."""
+    whole: float = 0.8
+    """Part from which on the two are as good as the same, so that fewer are enough."""
+    few_marks: int = 25
+    few_branches: int = 12
     idiom_groups: int = 4
     """Independent attempts from which on what they share may be an idiom of the task."""
     idiom_part: float = 0.1
@@ -50,11 +54,13 @@ class Bounds:
     figures: int = 5
     """Measured lines, or long decimals, that are shared at least, however many there are."""
 
-    def least(self, view: View) -> int:
+    def least(self, view: View, *, whole: bool = False) -> int:
         """Returns how many fingerprints of a view have to be shared."""
         if view in FIGURES:
             return self.figures
-        return self.branches if view == "tree" else self.marks
+        if view == "tree":
+            return self.few_branches if whole else self.branches
+        return self.few_marks if whole else self.marks
 
 
 USUAL = Bounds()
@@ -174,8 +180,10 @@ def _alike(
     for first in range(0, held.shape[0], ROWS):
         shared = (held[first : first + ROWS] @ turned).tocoo()
         rows, columns = shared.row.astype(np.int64) + first, shared.col.astype(np.int64)
-        upper = (columns > rows) & (shared.data >= bounds.least(table.view))
+        upper = (columns > rows) & (shared.data >= bounds.least(table.view, whole=True))
         rows, columns, counts = rows[upper], columns[upper], shared.data[upper].astype(np.int64)
         shares = counts / np.minimum(sizes[rows], sizes[columns])
-        enough = shares >= least
+        enough = (shares >= least) & (
+            (counts >= bounds.least(table.view)) | (shares >= bounds.whole)
+        )
         yield rows[enough], columns[enough], shares[enough], counts[enough]

@@ -78,6 +78,7 @@ class SolutionCopiedFromAnother(TrailRule):
         "in another order": Facts(_COMPARED, _shared(0.71, 60, "tree"), several=True),
         "signed later": Facts(_COMPARED, _shared(1.0, 300, later="b"), several=True),
         "from earlier work": Facts(_COMPARED, _shared(0.8, 90, corpus=True), several=True),
+        "a short one": Facts(_COMPARED, _shared(0.96, 28), several=True),
         "report": Facts(_COMPARED, _shared(0.6, 120, "words"), several=True),
     }
     honest = {
@@ -95,7 +96,8 @@ class SolutionCopiedFromAnother(TrailRule):
         """Yields a finding per pair."""
         for seen in unit.of("work_shared"):
             view, share = word(seen, "view"), number(seen, "share") or 0.0
-            least = unit.thresholds["copied_branches" if view == "tree" else "copied_marks"]
+            few = "few_" if share >= unit.thresholds["copied_whole"] else ""
+            least = unit.thresholds[f"copied_{few}{'branches' if view == 'tree' else 'marks'}"]
             if share >= unit.thresholds["copied_share"] and (number(seen, "marks") or 0) >= least:
                 yield self.report(unit, _told(seen, view, share), [seen], sites=list(sites(seen)))
 
