@@ -42,6 +42,14 @@ class Format(StrEnum):
     JSON = "json"
 
 
+class Rows(StrEnum):
+    """What a line of CSV is about."""
+
+    ATTEMPTS = "attempts"
+    AGENTS = "agents"
+    BUDGETS = "budgets"
+
+
 class Basis(StrEnum):
     """Which score counts."""
 
@@ -237,6 +245,7 @@ def leaderboard(
         list[Path], typer.Argument(metavar="DIR", help="Attempt folders, or folders of them.")
     ],
     format: Annotated[Format, typer.Option(help="What to print on stdout.")] = Format.TEXT,
+    rows: Annotated[Rows, typer.Option(help="What a line of CSV is about.")] = Rows.ATTEMPTS,
     plot: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Also draw the board here, as SVG.")
     ] = None,
@@ -275,6 +284,7 @@ def leaderboard(
             paths,
             Request(
                 format=format.value,
+                rows=rows.value,
                 plots=plot,
                 choice=choice(score.value, invalid.value, estimator.value, budgets, k),
                 environments=environment or [],

@@ -1,7 +1,5 @@
-"""The leaderboard as a table for a terminal, and as CSV."""
+"""The leaderboard as tables for a terminal."""
 
-import csv
-import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rich.console import Console, Group, RenderableType
@@ -14,29 +12,8 @@ from harness.published import suite
 from harness.results import FULL, Distinct, Result
 from reports.plain import plain
 
-Cell = str | float | int | bool | None
 _WORDS = ("attempt", "by", "task", "best split", "others", "agents")
 """Columns of text, which may be broken; numbers may not."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""How a cell begins that a spreadsheet would execute."""
-COLUMNS = (
-    "attempt", "by", "environment", "profile", "claimed", "claimed_normalised", "remeasured",
-    "remeasured_normalised", "hidden", "hidden_normalised", "percentile", "entry", "late",
-    "entries", "invalid", "budget_s", "lasted_s", "entries_per_hour", "approaches",
-    "approaches_looked_at", "known", "imported", "error",
-)  # fmt: skip
-
-
-def table(board: Board) -> str:
-    """Returns one line of CSV per attempt, those that could not be read at the end."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for result in board.attempts:
-        writer.writerow({name: _cell(value) for name, value in _row(result).items()})
-    for failure in board.failures:
-        writer.writerow({"attempt": _cell(failure.attempt), "error": _cell(failure.error)})
-    return text.getvalue()
 
 
 def show(board: Board) -> None:
@@ -45,32 +22,6 @@ def show(board: Board) -> None:
     for part in _parts(board, console.width):
         console.print(part)
         console.print()
-
-
-def _row(result: Result) -> dict[str, Cell]:
-    found = result.approaches
-    values = {
-        name: cell
-        for basis in ("claimed", "remeasured", "hidden")
-        for value in (getattr(result, basis),)
-        for name, cell in ((basis, value.raw), (f"{basis}_normalised", value.normalised))
-    }
-    names = (
-        "attempt", "by", "environment", "profile", "percentile", "entry", "late", "entries",
-        "invalid", "budget_s", "lasted_s", "entries_per_hour", "known", "imported",
-    )  # fmt: skip
-    row = {name: getattr(result, name) for name in names} | values
-    row["approaches"] = found.distinct if found else None
-    row["approaches_looked_at"] = found.looked_at if found else None
-    return row
-
-
-def _cell(value: Cell) -> Cell:
-    """What a spreadsheet shows and never executes."""
-    if not isinstance(value, str):
-        return value
-    shown = plain(value, 4_000)
-    return f"'{shown}" if shown.startswith(_FORMULA) else shown
 
 
 def _parts(board: Board, width: int) -> Iterator[RenderableType]:

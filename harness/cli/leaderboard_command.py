@@ -14,6 +14,7 @@ from harness import origin
 from harness.approaches import MOST, added, distinct
 from harness.attempt import AttemptFolder
 from harness.board import Board, Failure, Invalid
+from harness.cli.board_csv import Rows, table
 from harness.cli.duration import seconds
 from harness.cli.refusal import lines, shown
 from harness.environment import Environment
@@ -36,6 +37,8 @@ class Request:
     """What a person asked for."""
 
     format: Literal["text", "csv", "json"]
+    rows: Rows
+    """Of CSV."""
     plots: Path | None
     choice: Choice
     environments: Sequence[str]
@@ -77,7 +80,7 @@ def run(paths: Sequence[Path], request: Request) -> int:
         approaches=reader.approaches if request.approaches else None,
         failures=reader.failures,
     )
-    _print(made, request.format)
+    _print(made, request)
     if request.plots:
         _draw(made, request.plots)
     return 2 if reader.failures else 0
@@ -182,13 +185,11 @@ def _some(items: Sequence[T], most: int) -> Sequence[T]:
     return [items[number * (len(items) - 1) // (most - 1)] for number in range(most)]
 
 
-def _print(made: Board, format: str) -> None:
-    if format == "json":
+def _print(made: Board, request: Request) -> None:
+    if request.format == "json":
         typer.echo(json.dumps(made.model_dump(mode="json"), allow_nan=False))
-    elif format == "csv":
-        from harness.cli.board_views import table
-
-        typer.echo(table(made), nl=False)
+    elif request.format == "csv":
+        typer.echo(table(made, request.rows), nl=False)
     else:
         from harness.cli.board_views import show
 

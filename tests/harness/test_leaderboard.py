@@ -257,6 +257,22 @@ def test_csv_executes_nothing(run: Terminal, runs: Path) -> None:
     assert rows[3]["by"] == "'=cmd|'/C calc'!A1"
 
 
+def test_csv_of_agents_and_of_time(run: Terminal, runs: Path) -> None:
+    words = ("--format", "csv", "--no-approaches", "--budgets", "5m,15m")
+    agents = run("harness", "leaderboard", runs, *words, "--rows", "agents").out
+    rows = [row for row in csv.DictReader(io.StringIO(agents)) if "Modular" in row["by"]]
+    assert [(row["task"], row["k"], row["subsets"]) for row in rows] == [
+        ("", "1", "0.5"), ("", "2", "1.0"),
+        ("triton_cumsum/tiny", "1", "0.5"), ("triton_cumsum/tiny", "2", "1.0"),
+    ]  # fmt: skip
+    budgets = run("harness", "leaderboard", runs, *words, "--rows", "budgets").out
+    splits = [row for row in csv.DictReader(io.StringIO(budgets)) if "Modular" in row["by"]]
+    assert [(row["total_s"], row["runs"], row["length_s"], row["best"]) for row in splits] == [
+        ("300.0", "1", "300.0", "True"), ("900.0", "3", "300.0", "False"),
+        ("900.0", "1", "900.0", "True"),
+    ]  # fmt: skip
+
+
 def test_plots_are_pictures_of_their_own(run: Terminal, runs: Path, tmp_path: Path) -> None:
     strange = Agent(name="$\\frac{x^{<script>&\x1b[2J")  # neither a formula nor a command
     attempt(runs / "e", [Made(30, 1.0)], agent=strange, code=KERNEL)
