@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from harness.attempt import AttemptFolder
 from harness.environment import Environment
 from harness.errors import UsageError
 from harness.files import canonical_json, sha256_bytes, write_atomic
-from harness.importing import home
+from harness.importing import aide, home
 from harness.importing.run import Row, Run, folder_name, text
 from harness.models import Attempt, Imported, Profile, Score, matches
 from harness.trajectory import EVENTS, NAME, TOTAL_BYTES, encode
@@ -95,6 +96,7 @@ def one(
         noted: whether this host's journal takes the logs in; not for throw-away attempts.
     """
     environment = environment or known(run)
+    run = _at_entry(run, environment)
     folder = AttemptFolder(root)
     for path in (folder.workspace, folder.protected, folder.private):
         path.mkdir()
@@ -144,6 +146,21 @@ def known(run: Run) -> Environment | None:
         return None
     holding = [item for item in shipped if _holds(run.tree, item)]
     return holding[0] if len(holding) == 1 else None
+
+
+def _at_entry(run: Run, environment: Environment | None) -> Run:
+    """Puts the programs of a journal where the task looks for a solution."""
+    if run.format != "aide" or environment is None:
+        return run
+    entries = (entry.partition(":")[0] for entry in environment.facts.workspace.entrypoints)
+    place = next((path for path in entries if path.endswith(".py")), aide.PROGRAM)
+
+    def moved(files: Mapping[str, str] | None) -> Mapping[str, str] | None:
+        names = {path: place if path == aide.PROGRAM else path for path in files or ()}
+        return {names[path]: text for path, text in (files or {}).items()}
+
+    rows = tuple(replace(row, files=moved(row.files)) for row in run.rows)
+    return replace(run, rows=rows, files=moved(run.files) or {})
 
 
 def _holds(tree: Path, environment: Environment) -> bool:

@@ -91,6 +91,15 @@ def test_a_log_becomes_attempts_that_say_the_same(run: Terminal, log: Path, plac
         assert "sed -i" in event.text
 
 
+@pytest.mark.slow
+def test_a_log_as_json_says_the_same(run: Terminal, log: Path, place: Path) -> None:
+    from inspect_ai.log import read_eval_log, write_eval_log
+
+    write_eval_log(read_eval_log(log), str(place / "log.json"))
+    told = [verdicts(audit(run, path)) for path in (log, place / "log.json")]
+    assert [cited(line) for line in told[0]] == [cited(line) for line in told[1]]
+
+
 def test_a_log_of_one_run_keeps_its_name(run: Terminal, place: Path) -> None:
     path = written(place / "7.json", RUN)
     assert only(audit(run, path))["attempt"] == str(path)

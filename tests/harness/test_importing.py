@@ -183,6 +183,15 @@ def test_a_journal_has_an_entry_per_program(tmp_path: Path, place: Path) -> None
     assert importing.load(tmp_path)[0].rows == importing.load(tmp_path / "journal.json")[0].rows
 
 
+def test_programs_lie_where_the_task_looks_for_them(
+    run: Terminal, tmp_path: Path, place: Path
+) -> None:
+    journal = written(tmp_path / "journal.json", JOURNAL)
+    said = run("harness", "import", journal, place / "made", "--environment", "triton_cumsum")
+    assert said.code == 0
+    assert (place / "made" / "workspace" / "solution" / "solution.py").read_text() == "print(1)"
+
+
 def entry(kind: str, **content: object) -> dict[str, object]:
     return {"calledAt": 1730455200000, "content": {"type": kind, **content}}
 
