@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator
 from typing import Literal
 
-from harness.board import Board, Competitor, Estimate
+from harness.board import AtK, Board, Estimate
 from harness.results import Distinct, Result
 from reports.plain import plain
 
@@ -48,13 +48,11 @@ def _attempts(board: Board) -> Iterator[dict[str, Cell]]:
 
 def _agents(board: Board) -> Iterator[dict[str, Cell]]:
     for one in board.competitors:
-        for at in one.score_at_k:
-            yield {
-                **_over_all(one),
-                "k": at.k,
-                **_at("subsets", at.subsets),
-                **_at("draws", at.draws),
-            }
+        over_all: dict[str, Cell] = {
+            "by": one.by, "task": "", "attempts": one.attempts,
+            "without_score": one.without_score, "entries_per_hour": one.entries_per_hour,
+        }  # fmt: skip
+        yield from ({**over_all, "mean": one.mean, **_at(at)} for at in one.score_at_k)
         for standing in one.standings:
             facts: dict[str, Cell] = {
                 "by": one.by, "task": standing.task, "attempts": standing.attempts,
@@ -62,39 +60,38 @@ def _agents(board: Board) -> Iterator[dict[str, Cell]]:
                 "best": standing.best, "percentile": standing.percentile,
                 "entries_per_hour": standing.entries_per_hour, **_distinct(standing.approaches),
             }  # fmt: skip
-            for at in standing.score_at_k:
-                yield {**facts, "k": at.k, **_at("subsets", at.subsets), **_at("draws", at.draws)}
+            yield from ({**facts, **_at(at)} for at in standing.score_at_k)
             if not standing.score_at_k:
                 yield facts
-
-
-def _over_all(one: Competitor) -> dict[str, Cell]:
-    return {
-        "by": one.by, "task": "", "attempts": one.attempts, "without_score": one.without_score,
-        "mean": one.mean, "entries_per_hour": one.entries_per_hour,
-    }  # fmt: skip
 
 
 def _budgets(board: Board) -> Iterator[dict[str, Cell]]:
     for one in board.competitors:
         for budget in one.budgets:
             for split in budget.splits:
-                found = split.estimate
                 yield {
                     "by": one.by, "total_s": budget.total_s, "runs": split.runs,
                     "length_s": split.length_s, "available": split.available,
-                    "score": found and found.score, "low": found and found.low,
-                    "high": found and found.high, "best": split == budget.best,
+                    "best": split == budget.best,
+                    **_bounds(split.estimate, "score", "low", "high"),
                 }  # fmt: skip
 
 
 _ROWS = {"attempts": _attempts, "agents": _agents, "budgets": _budgets}
 
 
-def _at(name: str, found: Estimate | None) -> dict[str, Cell]:
+def _at(at: AtK) -> dict[str, Cell]:
+    return {
+        "k": at.k,
+        **_bounds(at.subsets, "subsets", "subsets_low", "subsets_high"),
+        **_bounds(at.draws, "draws", "draws_low", "draws_high"),
+    }
+
+
+def _bounds(found: Estimate | None, *names: str) -> dict[str, Cell]:
     if found is None:
         return {}
-    return {name: found.score, f"{name}_low": found.low, f"{name}_high": found.high}
+    return dict(zip(names, (found.score, found.low, found.high), strict=True))
 
 
 def _distinct(found: Distinct | None) -> dict[str, Cell]:
