@@ -6,6 +6,8 @@ class, so that a page needs no inline style.
 """
 
 import importlib.util
+import logging
+import math
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -44,7 +46,18 @@ _HEAD = re.compile(
 )
 _ID = re.compile(r'(\bid="|href="#|url\(#)')
 
+LARGEST = 1e12
+"""What is drawn of larger figures, which an attempt may claim: scales end near 1e308."""
 Draw = Callable[["Figure", bool], None]
+
+
+def drawable(value: object) -> float | None:
+    """Returns a figure as it can be drawn; None for what is no finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return float(max(-LARGEST, min(value, LARGEST)))
 
 
 def available() -> bool:
@@ -78,6 +91,7 @@ class Sheet:
         import matplotlib
 
         matplotlib.use("svg")
+        logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells of its caches
         from matplotlib.figure import Figure
 
         settings: dict[Any, Any] = {

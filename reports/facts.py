@@ -21,7 +21,7 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from auditor.models import Evidence
-from reports.charts import Bars, Edge, Graph
+from reports.charts import Bars, Edge, Graph, drawable
 from reports.plain import plain
 
 QUOTES = ("quote", "text", "output")
@@ -232,18 +232,13 @@ def _names(value: JsonValue) -> set[str]:
 def _numbers(value: JsonValue) -> dict[str, float]:
     if not isinstance(value, dict):
         return {}
-    return {k: float(v) for k, v in value.items() if isinstance(v, int | float)}
+    return {k: found for k, v in value.items() if (found := drawable(v)) is not None}
 
 
 def _range(value: JsonValue) -> tuple[float, float] | None:
-    match value:
-        case bool():
-            return None
-        case int() | float():
-            return float(value), float(value)
-        case [int() | float() as low, int() | float() as high]:
-            return float(low), float(high)
-    return None
+    pair = value if isinstance(value, list) and len(value) == 2 else [value, value]
+    low, high = drawable(pair[0]), drawable(pair[1])
+    return None if low is None or high is None else (low, high)
 
 
 def _text(value: JsonValue) -> str:

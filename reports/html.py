@@ -1,6 +1,5 @@
 """The report for people: one self-contained page per attempt, with a dossier for each deed."""
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -18,7 +17,7 @@ from auditor.models import (
     VerdictName,
 )
 from reports import charts, facts, page, trail
-from reports.charts import Level, Series, Sheet, Timeline
+from reports.charts import Level, Series, Sheet, Timeline, drawable
 from reports.facts import Listed, Quote
 from reports.material import Material, Row, RuleText
 from reports.words import (
@@ -281,14 +280,14 @@ def _task(material: Material) -> Mapping[str, object]:
 
 
 def _timeline(material: Material, lines: Sequence[Line], sheet: Sheet) -> Markup | None:
-    claimed = [(line.number, line.claimed) for line in lines if line.claimed is not None]
-    if not claimed or not charts.available():
-        return None
     series = [
-        Series("claimed", claimed),
-        Series("remeasured", [(i.number, i.remeasured) for i in lines if i.remeasured is not None]),
-        Series("hidden", [(i.number, i.hidden) for i in lines if i.hidden is not None]),
+        Series(
+            name, [(i.number, y) for i in lines if (y := drawable(getattr(i, name))) is not None]
+        )
+        for name in ("claimed", "remeasured", "hidden")
     ]
+    if not series[0].points or not charts.available():
+        return None
     guilty = (VerdictName.VIOLATION, VerdictName.CHEATING)
     task = _task(material)
     better = "lower" if task.get("direction") == "lower" else "higher"
@@ -297,7 +296,11 @@ def _timeline(material: Material, lines: Sequence[Line], sheet: Sheet) -> Markup
         label,
         [item for item in series if item.points],
         list(_levels(material, task)),
-        [(i.number, i.claimed) for i in lines if i.verdict in guilty and i.claimed is not None],
+        [
+            (line.number, drawn)
+            for line in lines
+            if line.verdict in guilty and (drawn := drawable(line.claimed)) is not None
+        ],
     )
     title = "Scores by entry: what was claimed, and what was measured again"
     return sheet.picture(title, timeline.draw)
@@ -307,8 +310,8 @@ def _levels(material: Material, task: Mapping[str, object]) -> Iterator[Level]:
     """Yields what scores are compared with, on the scale of the machine that measured them."""
     start, reference = _value(task.get("start_score")), _value(task.get("reference_score"))
     measured = task.get("measured")
-    seen = measured.get("start_score") if isinstance(measured, Mapping) else None
-    shift = seen - start if isinstance(seen, int | float) and start is not None else 0.0
+    seen = drawable(measured.get("start_score")) if isinstance(measured, Mapping) else None
+    shift = seen - start if seen is not None and start is not None else 0.0
     if start is not None:
         yield Level("start", start + shift)
     if reference is not None:
@@ -316,14 +319,13 @@ def _levels(material: Material, task: Mapping[str, object]) -> Iterator[Level]:
     for fact in material.of("sealed_score"):
         details = fact.data.get("details")
         bound = details.get("bound_score") if isinstance(details, Mapping) else None
-        if isinstance(bound, int | float) and math.isfinite(bound):
-            yield Level("physics", float(bound))
+        if (drawn := drawable(bound)) is not None:
+            yield Level("physics", drawn)
             return
 
 
 def _value(score: object) -> float | None:
-    value = score.get("value") if isinstance(score, Mapping) else None
-    return float(value) if isinstance(value, int | float) else None
+    return drawable(score.get("value")) if isinstance(score, Mapping) else None
 
 
 def _grid(

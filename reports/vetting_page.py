@@ -8,7 +8,7 @@ from markupsafe import Markup
 from auditor.models import VerdictName
 from auditor.vetting import Group, Vetting
 from reports import charts, page
-from reports.charts import Effects, Rates, Sheet, Shift
+from reports.charts import Effects, Rates, Sheet, Shift, drawable
 from reports.vetting import POLICIES, sections, share
 from reports.words import figure
 
@@ -49,7 +49,7 @@ def _counted(vetting: Vetting) -> list[tuple[str, int]]:
 
 def _effect(groups: Sequence[Group], sheet: Sheet) -> Markup | None:
     shifts = [
-        Shift(_name(item), head.claimed, head.counted, head.worst)
+        Shift(_name(item), *map(drawable, (head.claimed, head.counted, head.worst)))
         for item in groups
         if (head := item.headline).claimed is not None
     ]

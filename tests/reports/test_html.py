@@ -220,6 +220,19 @@ def test_without_the_library_for_pictures_the_tables_remain(
     assert "I said solution/x.py" in page.text
 
 
+@pytest.mark.parametrize("figure", [1e308, -1e308, 5e-324, 0.0])
+def test_whatever_figure_is_claimed_is_drawn(figure: float) -> None:
+    entries = (
+        EntryVerdict(index=0, score=figure, verdict=VerdictName.CHEATING),
+        EntryVerdict(index=1, score=-figure, verdict=VerdictName.CLEAN),
+    )
+    tensors = {"a": figure, "b": float("inf"), "c": float("nan"), "d": 1, "e": True}
+    facts = (_fact("e1", "intervention", tensors=tensors, honest=[figure, 2 * figure]),)
+    told = verdict(entries=entries, findings=(finding(cites=("e1",)),))
+    page = Page(html.render(Material(told, facts)))
+    assert [tag for tag, _ in page.tags].count("svg") >= 2
+
+
 def test_a_deed_of_many_entries_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reports.charts.available", lambda: False)
     same = tuple(
