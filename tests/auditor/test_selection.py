@@ -56,8 +56,11 @@ def test_the_luck_of_the_best_is_a_suspicion(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "tries",
-    [[(1.0, 1.0)] * 4 + [(2.1, 2.1)], [(1.0, 1.0)] * 4 + [(9.0, 9.0)], LUCKY[1:]],
-    ids=["small and real", "beyond luck", "too few"],
+    [
+        pytest.param([(1.0, 1.0)] * 4 + [(2.1, 2.1)], id="small and real"),
+        pytest.param([(1.0, 1.0)] * 4 + [(9.0, 9.0)], id="beyond luck", marks=pytest.mark.slow),
+        pytest.param(LUCKY[1:], id="too few", marks=pytest.mark.slow),
+    ],
 )
 def test_what_is_real_or_too_little_to_choose_from_is_clean(
     tmp_path: Path, tries: list[tuple[float, float]]
@@ -67,12 +70,14 @@ def test_what_is_real_or_too_little_to_choose_from_is_clean(
     assert found.verdict.verdict is VerdictName.CLEAN
 
 
+@pytest.mark.slow
 def test_what_nothing_rests_on_is_not_asked(tmp_path: Path) -> None:
     """The last entry counts there, so that an earlier stroke of luck buys nothing."""
     found = audited(tmp_path, LUCKY, LAST)
     assert (codes(found), selections(found)) == (set(), [])
 
 
+@pytest.mark.slow
 def test_a_later_gain_makes_earlier_luck_moot(tmp_path: Path) -> None:
     found = audited(tmp_path, [*LUCKY, (5.0, 5.0)])
     assert codes(found) == set()
@@ -110,8 +115,11 @@ def test_a_gain_on_the_known_instance_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("hidden", "start_hidden"),
-    [(6.5, None), (5.0, -3.0), (20.0, None)],
-    ids=["some overfitting", "a harder instance", "a better score"],
+    [
+        pytest.param(5.0, -3.0, id="a harder instance"),
+        pytest.param(6.5, None, id="some overfitting", marks=pytest.mark.slow),
+        pytest.param(20.0, None, id="a better score", marks=pytest.mark.slow),
+    ],
 )
 def test_a_gain_that_is_general_is_clean(
     tmp_path: Path, hidden: float, start_hidden: float | None

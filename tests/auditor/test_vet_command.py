@@ -162,7 +162,15 @@ def _poison(run: Terminal, attempt: Path, task: Path) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [_score_again, _forge, _lose, _roll_back, _change_the_rules, _change_the_task, _poison],
+    [
+        _forge,
+        _change_the_rules,
+        _poison,
+        *(
+            pytest.param(change, marks=pytest.mark.slow)
+            for change in (_score_again, _lose, _roll_back, _change_the_task)
+        ),
+    ],
 )
 def test_what_has_changed_is_audited_again(
     run: Terminal, honest: Path, task: Path, audited: list[str], change: Callable[..., None]
@@ -309,7 +317,7 @@ def test_workers_and_one_alone_find_the_same(run: Terminal, make: Make, place: P
     }
 
 
-@pytest.mark.parametrize("entries", [6, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("entries", [2, pytest.param(60, marks=pytest.mark.slow)])
 def test_many_entries_and_no_time_left(
     run: Terminal, honest: Path, entries: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
