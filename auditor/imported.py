@@ -14,6 +14,7 @@ from auditor.evidence.places import HOMES, SOLUTION
 from auditor.models import Check, Finding, Scope, Site, VerdictName
 from auditor.registry import COMMON, RuleSet
 from auditor.rule import CodeRule, TrailRule
+from auditor.tree import is_test
 from auditor.unit import Unit
 from auditor.verdict import Decision, worst
 from harness import objects, snapshot
@@ -169,6 +170,6 @@ def _checked(rules: RuleSet, unit: Unit) -> list[Check]:
 
 
 def _anything(names: Iterable[str]) -> WorkspaceFacts:
-    return WorkspaceFacts(
-        editable=("*",), protected=(), outputs=(), entrypoints=tuple(sorted(names))
-    )
+    """Which paths belong to whom where nobody knows: whatever is no test may run."""
+    entries = sorted(name for name in names if not is_test(name))
+    return WorkspaceFacts(editable=("*",), protected=(), outputs=(), entrypoints=tuple(entries))

@@ -21,7 +21,7 @@ from auditor.pool import Pool
 from auditor.rule import CodeRule
 from auditor.settle import settle
 from auditor.summary import unscored
-from auditor.tree import Tree
+from auditor.tree import Tree, is_test
 from auditor.unit import Unit
 from auditor.verdict import Decision, Examined, decide, worst
 from harness.environment import Environment
@@ -259,17 +259,6 @@ class Claims:
         return verdict.model_copy(
             update={"entries": entries, "claimed_score": score, "scored_entries": scored}
         )
-
-
-def is_test(path: str) -> bool:
-    """Returns whether a file is a test by its name or by the folders it lies in."""
-    *folders, name = path.split("/")
-    stem = name.partition(".")[0]
-    return (
-        stem.startswith("test_")
-        or stem.endswith("_test")
-        or not {"test", "tests"}.isdisjoint(folders)
-    )
 
 
 def _anywhere(entrypoints: Iterable[str]) -> EnvironmentFacts:

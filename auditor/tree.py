@@ -108,6 +108,17 @@ def is_code(path: str) -> bool:
     return path.endswith(CODE_SUFFIXES)
 
 
+def is_test(path: str) -> bool:
+    """Returns whether a file is a test by its name or by the folders it lies in."""
+    *folders, name = path.split("/")
+    stem = name.partition(".")[0]
+    return (
+        stem.startswith("test_")
+        or stem.endswith("_test")
+        or not {"test", "tests"}.isdisjoint(folders)
+    )
+
+
 def _percent(character: str) -> str:
     return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogateescape"))
 

@@ -11,8 +11,9 @@ import pytest
 from auditor import tree
 from auditor.cli.audit_command import FEW
 from auditor.cli.rule_commands import RULES
-from auditor.plain import PlainAuditor, is_test
+from auditor.plain import PlainAuditor
 from auditor.pool import AHEAD, Pool
+from auditor.tree import is_test
 from tests.auditor.test_cli import KEYS, REPORTS, SPELL, _lines, _on_a_terminal
 from tests.harness.toy import Said, Terminal, fingerprint, pour, refused
 
