@@ -50,10 +50,11 @@ def case_of(
         task: the environment it was made at.
     """
     gaps = _gaps(verdict)
-    facts: dict[str, object] = {}
+    facts: dict[str, object] = {"environment": verdict.environment or ""}
     if attempt is not None and task is not None:
         zero = scale(attempt, task.profile(attempt.profile))
         facts = {
+            "environment": attempt.environment,  # also where it was judged by the common rules
             "run_id": attempt.run_id,
             "model": model_of(attempt),
             "scaffold": attempt.agent.scaffold if attempt.agent else "",
@@ -66,7 +67,6 @@ def case_of(
             **facts,
             "case": name,
             "attempt": verdict.attempt,
-            "environment": verdict.environment or "",
             "profile": verdict.profile or "",
             "verdict": verdict.verdict,
             "error": (verdict.error or "")[: 4 * GAP_CHARACTERS],
