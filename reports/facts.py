@@ -62,7 +62,7 @@ def quotes(facts: Iterable[Evidence]) -> list[Quote]:
     """Returns what facts quote, with the numbers of the events."""
     found = []
     for fact in facts:
-        number = _event(fact)
+        number = event(fact)
         texts = [str(fact.data[key]) for key in QUOTES if isinstance(fact.data.get(key), str)][:1]
         if number is None and "quote" not in fact.data:
             continue
@@ -135,9 +135,10 @@ def lines(fact: Evidence) -> list[tuple[str, str]]:
     return [(plain(key, 60), _text(value)) for key, value in pairs if value not in ("", None, [])]
 
 
-def _event(fact: Evidence) -> int | None:
-    event = fact.data.get("event")
-    return event if isinstance(event, int) and not isinstance(event, bool) else None
+def event(fact: Evidence) -> int | None:
+    """Returns the number of the event that a fact is about."""
+    number = fact.data.get("event")
+    return number if isinstance(number, int) and not isinstance(number, bool) else None
 
 
 def _deeds(fact: Evidence) -> list[dict[str, JsonValue]]:
@@ -146,7 +147,7 @@ def _deeds(fact: Evidence) -> list[dict[str, JsonValue]]:
 
 def _done(fact: Evidence, programs: set[str]) -> list[Edge]:
     """What an event of the agent's read, wrote or copied."""
-    name = f"event {_event(fact)}"
+    name = f"event {event(fact)}"
     found = []
     for deed in _deeds(fact):
         path, to = (plain(deed.get(key) or "", 80) for key in ("path", "to"))
@@ -167,11 +168,11 @@ def _used(fact: Evidence, programs: set[str], marked: set[str]) -> list[Edge]:
     roles, names = fact.data.get("files"), {}
     roles = roles if isinstance(roles, dict) else {}
     for process in _objects(fact.data.get("processes")):
-        names[process.get("id")] = plain(f"{process.get('program')} ({process.get('id')})", 80)
+        names[str(process.get("id"))] = plain(f"{process.get('program')} ({process.get('id')})", 80)
     marked |= {plain(path, 80) for path, role in roles.items() if role == "answer"}
     found = []
     for use in _objects(fact.data.get("uses")):
-        path, program = str(use.get("path", "")), names.get(use.get("process"))
+        path, program = str(use.get("path", "")), names.get(str(use.get("process")))
         if program is None or roles.get(path, "other") in ("code", "other") and path[:1] == "/":
             continue
         file = plain(path, 80)
@@ -198,15 +199,15 @@ def _watched(fact: Evidence, programs: set[str]) -> list[Edge]:
     if fact.kind != "runtime_event" or not detail or not main:
         return []
     program = plain(_beneath(main), 80)
-    event = fact.data.get("event")
-    if event == "open":
+    what = fact.data.get("event")
+    if what == "open":
         path, written = detail.removesuffix(" (written)"), detail.endswith(" (written)")
         if not _is_data(path):
             return []
         file = plain(_beneath(path), 80)
         programs.add(program)
         return [Edge(program, file, "wrote") if written else Edge(file, program, "read")]
-    if event == "shutil.copyfile" and detail.count(" ") == 1:
+    if what == "shutil.copyfile" and detail.count(" ") == 1:
         old, new = (plain(_beneath(path), 80) for path in detail.split(" "))
         return [Edge(old, new, "copied")] if _is_data(old) and _is_data(new) else []
     return []

@@ -216,7 +216,7 @@ def _events(material: Material, finding: Finding, cited: Sequence[Evidence]) -> 
     yield from cited
     ids = {fact.id for fact in cited}
     for fact in material.evidence if named else ():
-        if fact.id not in ids and fact.data.get("event") in named and fact.stage != "runtime":
+        if fact.id not in ids and facts.event(fact) in named and fact.stage != "runtime":
             yield fact
 
 

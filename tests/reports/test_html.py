@@ -5,6 +5,8 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from auditor.models import (
     EntryVerdict,
@@ -275,3 +277,71 @@ def long() -> Material:
     )
     told: Verdict = verdict(findings=tuple(findings), entries=entries, interventions=tuple(again))
     return Material(told, tuple(facts), (), {"LLM105": RULE})
+
+
+_KEYS = st.sampled_from(
+    [
+        "event",
+        "text",
+        "quote",
+        "output",
+        "tensors",
+        "worst_tensors",
+        "honest",
+        "tensors_show",
+        "deeds",
+        "verb",
+        "path",
+        "to",
+        "edges",
+        "from",
+        "how",
+        "programs",
+        "marked",
+        "closest",
+        "tensor",
+        "log10_ratio",
+        "rows",
+        "line",
+        "sign",
+        "split",
+        "value",
+        "score",
+        "details",
+        "bound_score",
+        "start_score",
+        "reference_score",
+        "measured",
+        "title",
+        "metric",
+        "direction",
+        "detail",
+        "main",
+    ]
+)
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_KEYS, inner, max_size=5),
+    max_leaves=25,
+)
+_FACT = st.builds(
+    lambda kind, data, number: Evidence.model_construct(
+        schema_version=1, id=f"e{number}", entry=0, stage="s", kind=kind, how=How.OBSERVED,
+        data=data,
+    ),
+    st.sampled_from(["task", "passage", "sealed_score", "hidden_entry", "runtime_event", "any"]),
+    st.dictionaries(_KEYS, _JSON, max_size=6),
+    st.integers(1, 4),
+)  # fmt: skip
+
+
+@pytest.mark.slow
+@settings(max_examples=400, deadline=None)
+@given(st.lists(_FACT, max_size=5), st.none() | st.integers())
+def test_whatever_form_evidence_has_there_is_a_page(facts: list[Evidence], at: int | None) -> None:
+    """A report must never be what an audit fails at."""
+    sites = (Site(path="x.py", line=at), Site(event=at))
+    told = finding(cites=("e1", "e2", "e3", "e4"), sites=sites, fingerprint="ab")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("reports.charts.available", lambda: False)
+        assert_inert(html.render(Material(verdict(findings=(told,)), tuple(facts))))
