@@ -22,6 +22,8 @@ ARTEFACT_BYTES = 16 << 10
 LOGS = ("log", "txt", "out", "jsonl")
 FIGURES = 4
 """Figures of one name that make a log."""
+ARTEFACTS = 50
+"""Artefacts noted per entry beside the outputs."""
 DATA = frozenset({"prose", "json", "yaml", "toml"})
 
 
@@ -84,6 +86,7 @@ def artefacts(
         )
         coded = line.index if coded is None and code else coded
         texts = {item.path for item in sources.get(line.index, ())}
+        noted = 0
         for entry in snapshot.manifest(folder, line.commit).entries:
             output = matches(entry.path, facts.workspace.outputs)
             binary = entry.size >= ARTEFACT_BYTES and entry.path not in texts
@@ -92,6 +95,9 @@ def artefacts(
             if not facts.workspace.allows(entry.path) and not output:
                 continue
             since = first.setdefault(entry.sha256, line.index)
+            noted += 1
+            if noted > ARTEFACTS and not output:
+                continue
             book.add(
                 "artefact_dated",
                 {
