@@ -44,6 +44,8 @@ class Shared(Record):
     """How many fingerprints they share."""
     later: str = ""
     """Which of the two had it later, by signed logs; empty where that is not known."""
+    grew: tuple[int, int] = (0, 0)
+    """Over how many score entries of each it came about; 0 where there are none."""
     copied: bool = False
     """Whether a finding rests on it."""
     passages: tuple[SharedPassage, ...] = ()

@@ -117,7 +117,7 @@ class _Comparison:
             shared=tuple(_others(facts, grouped, self._all, findings)),
             findings=tuple(findings),
             checks=_counted(check.outcome for check in checks),
-            coverage={"gaps": list[JsonValue](self._gaps())},
+            coverage={"gaps": list[JsonValue](self._gaps(checks))},
             provenance={"auditor": version(), "rules_sha256": self._rules.sha256},
         )
 
@@ -157,6 +157,7 @@ class _Comparison:
             share=round(pair.share, 4),
             marks=pair.shared,
             later=self._later(pair, one, other, common),
+            grew=(_grew(one, common), _grew(other, common)),
             passages=tuple(
                 SharedPassage(
                     one=self._extract(pair.one, item.one),
@@ -222,9 +223,10 @@ class _Comparison:
         return shared, self._book.add(kind, data, stage="likeness")
 
     def _verdict(self, findings: Sequence[Finding], checks: Sequence[Check]) -> VerdictName:
-        """What the findings say; nothing is clean where an attempt had nothing to compare."""
+        """What the findings say; nothing is clean where something could not be compared."""
         found = decide([], findings, checks, required={}).verdict
         silent = any(item.work and not item.work.paths for item in self._all[: self._asked])
+        silent |= any(check.outcome is CheckOutcome.CRASHED for check in checks)
         return worst([found, VerdictName.INCONCLUSIVE]) if silent else found
 
     def _compared(
@@ -244,7 +246,10 @@ class _Comparison:
             for index, item in enumerate(self._all)
         )
 
-    def _gaps(self) -> Iterator[str]:
+    def _gaps(self, checks: Sequence[Check]) -> Iterator[str]:
+        for check in checks:
+            if check.outcome is CheckOutcome.CRASHED:
+                yield f"{check.code} {check.rule} crashed: {check.reason}"
         for item in self._all:
             yield from (f"{item.name}: {gap}" for gap in item.gaps)
         unknown = [
@@ -281,6 +286,13 @@ def _since(side: _Side, common: Hashes) -> datetime | None:
         return None
     since = np.sort(side.spots.since[side.spots.places(common)])
     return side.reading.at[int(since[len(since) // 2])]
+
+
+def _grew(side: _Side, common: Hashes) -> int:
+    """Over how many score entries what is shared came about."""
+    if not side.reading.at:
+        return 0
+    return len(np.unique(side.spots.since[side.spots.places(common)]))
 
 
 def _clusters(

@@ -16,10 +16,13 @@ from auditor.rule import (
     Unit,
     fact,
     flag,
+    items,
     number,
     word,
 )
 
+GREW = 2
+"""Entries beyond which work shows how it came about."""
 VIEWS = {
     "tree": "as syntax trees without names, order and dead code",
     "code": "as tokens without names and layout",
@@ -111,4 +114,14 @@ def _told(seen: Evidence, view: str, share: float) -> str:
         return f"{told}; {other} is the earlier work that was named."
     if later:
         return f"{told}; by both signed logs, {later} had it later."
-    return f"{told}; which of them was first is not known."
+    return f"{told}; which of them was first is not known{_growth(seen, one, other)}."
+
+
+def _growth(seen: Evidence, one: str, other: str) -> str:
+    """Says in which of two it grew step by step, where in the other it was there at once."""
+    first, second = [*(step for step in items(seen, "grew") if isinstance(step, int)), 0, 0][:2]
+    if first > GREW and second == 1:
+        return f", but in {one} it grew over {first} entries, and in {other} it appeared at once"
+    if second > GREW and first == 1:
+        return f", but in {other} it grew over {second} entries, and in {one} it appeared at once"
+    return ""

@@ -10,7 +10,11 @@ from typing import Any
 
 import pytest
 
+from auditor import registry
+from auditor.cli.rule_commands import RULES
 from auditor.likeness import figures
+from auditor.models import Finding
+from auditor.rule import Rule, Unit
 from tests.auditor import synthetic
 from tests.auditor.likeness_samples import DISGUISED, INDEPENDENT, ORIGINAL, START
 from tests.harness.toy import PREPARE, Said, Terminal, answer, environment, fingerprint, refused
@@ -64,7 +68,7 @@ def test_a_copy_is_shown_beside_its_original(run: Terminal, task: Path, place: P
     (cluster,) = found["clusters"]
     assert cluster["attempts"] == [str(copy), str(original)]
     (pair,) = cluster["pairs"]
-    assert (pair["later"], pair["copied"]) == (str(copy), True)
+    assert (pair["later"], pair["copied"], pair["grew"]) == (str(copy), True, [1, 2])
     passage = pair["passages"][0]
     assert passage["one"]["entry"] == 1
     assert passage["one"]["text"] in DISGUISED
@@ -177,6 +181,22 @@ def test_bad_paths(run: Terminal, place: Path) -> None:
     for name in ("attempt.json", "scores.jsonl"):
         (place / "forged" / name).write_text("{}")
     assert run("auditor", "compare", one, place / "forged").code == 2
+
+
+def test_a_rule_that_crashes_leaves_nothing_clean(
+    run: Terminal, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(rule: Rule, unit: Unit) -> list[Finding]:
+        raise KeyError("no such thing")
+
+    rules = registry.load(RULES, registry.COMMON)
+    monkeypatch.setattr(type(rules.rule("ANY060")), "check", broken)
+    one = _plain(place / "one", solution__fast_py=ORIGINAL)
+    two = _plain(place / "two", solution__fast_py=INDEPENDENT)
+    said = run("auditor", "compare", one, two, *JSON)
+    found = _found(said)
+    assert (said.code, found["verdict"]) == (3, "inconclusive")
+    assert "ANY060" in str(found["coverage"])
 
 
 def test_hostile_folders(run: Terminal, place: Path) -> None:
