@@ -6,6 +6,7 @@ stands and what it is done to; whether that may be is for others to judge.
 """
 
 import ast
+import base64
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -153,6 +154,8 @@ VALUED: Mapping[str, frozenset[str]] = {
     "truncate": frozenset({"-s"}), "od": frozenset({"-N", "-t", "-A"}),
 }  # fmt: skip
 """Options that take the next word as their value."""
+NAMES = frozenset({"-name", "-iname", "-path", "-wholename"})
+"""Options of `find` that say what is found."""
 SHOWS = frozenset({"archive", "blame", "cat-file", "checkout", "diff", "grep", "log", "show"})
 """What git does that tells of a repository's content."""
 INTERPRETERS = frozenset({"julia", "lua", "node", "perl", "php", "ruby", "Rscript"})
@@ -167,7 +170,7 @@ PATTERNS = frozenset({"-e", "-f", "--regexp", "--file", "--expression"})
 _REDIRECTED = re.compile(r"(?:\d{0,2}|&)(>>|>\||>|<<<|<>|<)(.*)", re.S)
 _INSIDE = re.compile(r"\$\(([^()]{1,4000})\)|`([^`]{1,4000})`")
 _ASSIGNED = re.compile(r"([A-Za-z_]\w*)\+?=(.*)", re.S)
-_VARIABLE = re.compile(r"\$(?:\{(\w+)(?::?[-=+?][^}]*)?\}|(\w+))")
+_VARIABLE = re.compile(r"\$(?:\{(\w+)(?::?[-=+?]([^}]*))?\}|(\w+))")
 _LITERAL = re.compile(r"['\"]((?:\.{1,2})?/[^'\"\s]+)['\"]")
 _PYTHON = re.compile(r"(?:.*/)?(?:python|pypy)[\d.]*(?:w)?$")
 
@@ -231,16 +234,40 @@ class _Shell:
         first = len(self.deeds)
         compound = False
         before: list[Word] = []
+        said = ""
         for stage in stages:
             given = before if any(word.text == "xargs" for word in stage[:3]) else []
             compound |= self._stage([*stage, *given], documents, depth)
             before = [word for word in stage[1:] if not word.text.startswith("-")]
+            said = self._said(stage, said, depth)
+        self._value = said
         if len(stages) > 1 or documents:
             self._join(first)
         if background and not compound:
             self._mark(first)
         elif background:
             self._leave_behind()
+
+    def _said(self, stage: list[Word], said: str, depth: int) -> str:
+        """What a program of a pipeline puts out, where that can be told; a shell executes it."""
+        name, rest = stage[0].text.rsplit("/", 1)[-1], [word.text for word in stage[1:]]
+        if name in ("echo", "printf"):
+            words = [self._expanded(word)[0] for word in rest if not re.match(r"-[neE]+$|%s", word)]
+            return " ".join(words)[:PATH]
+        if not said:
+            return ""
+        if name == "base64" and {"-d", "--decode", "-D"} & set(rest):
+            try:
+                return base64.b64decode(said, validate=False).decode("utf-8", "replace").strip()
+            except ValueError:
+                return ""
+        if name == "rev":
+            return said[::-1]
+        if name in SHELLS and not [word for word in rest if not word.startswith("-")]:
+            self._deeper(said, stage[0].line, depth)
+        elif _PYTHON.match(name) and not [word for word in rest if word != "-"]:
+            self._snippet(stage[0].line, said)
+        return ""
 
     def _join(self, first: int) -> None:
         """What one program of a pipeline reads is what another one writes."""
@@ -272,6 +299,8 @@ class _Shell:
                 return
 
     _closed: tuple[str, int] = ("", 0)
+    _value = ""
+    """What the last pipeline puts out, where that can be told."""
 
     def _hand_over(self, end: int) -> None:
         """What a command substitution names is what the program around it is given."""
@@ -281,6 +310,8 @@ class _Shell:
         if name in READERS:
             named = [item for item in self.deeds[first:end] if item.verb is Verb.LOOK]
             self.deeds += [replace(item, verb=Verb.READ) for item in named]
+            for path in self._value.split():
+                self._do(1, Verb.READ, path, what=name)
 
     def _leave_behind(self) -> None:
         """Marks what the compound that was closed last does: it was put into the background."""
@@ -297,9 +328,7 @@ class _Shell:
         """Reads one program of a pipeline; returns whether it closes a compound."""
         line = words[0].line
         self._stages += 1
-        words = self._without_ticks(words, depth)
-        for word in words:
-            self._inside(word, depth)
+        words = [self._inside(word, depth) for word in self._without_ticks(words, depth)]
         words, redirected = self._redirections(words)
         texts = [word.text for word in words]
         closes = bool(texts) and texts[0] in ("done", "}", "fi", "esac")
@@ -421,6 +450,8 @@ class _Shell:
         operands = [word for word in rest if not word.startswith("-")]
         if operands and name not in ("su", "runuser"):
             self._do(line, Verb.RUN, operands[0], what=name)
+            if name in ("source", "."):
+                self._do(line, Verb.READ, operands[0], what=name)
             return
         for document in documents:
             self._deeper(document.text, document.line, depth)
@@ -434,6 +465,7 @@ class _Shell:
                     self._snippet(line, words[0])
                 return
             if word == "-m":
+                self._each(line, Verb.READ, filter(_is_path, words[1:]), "python")
                 return
             if word in ("-W", "-X"):
                 words = words[1:]
@@ -461,6 +493,11 @@ class _Shell:
             self._find(line, rest, depth)
         elif name in LOOKERS:
             self._each(line, Verb.LOOK, operands, name)
+            if name == "diff":  # what differs is shown
+                self._each(line, Verb.READ, operands, name)
+        elif name in ("curl", "wget"):
+            local = [word.removeprefix("file://") for word in operands if word.startswith("file:")]
+            self._each(line, Verb.READ, local, name)
         elif name in WRITERS:
             self._each(line, Verb.WRITE, operands, name)
         elif name in REMOVERS:
@@ -552,8 +589,10 @@ class _Shell:
                     if item in (";", "+"):
                         break
                     command.append(item)
+                names = [rest[at + 1] for at, option in enumerate(rest[:-1]) if option in NAMES]
                 for root in roots or ["."]:
-                    given = [root if item == "{}" else item for item in command]
+                    found = posixpath.join(root, names[0]) if names else root
+                    given = [item.replace("{}", found) for item in command]
                     self._program(line, given, [], depth)
             elif word == "-delete":
                 self._each(line, Verb.REMOVE, roots, "find")
@@ -565,7 +604,7 @@ class _Shell:
             self._do(line, verb, path, what=what)
 
     def _do(self, line: int, verb: Verb, path: str, *, to: str = "", what: str = "") -> None:
-        if path and path != "-" and len(self.deeds) <= MOST:
+        if path and path not in ("-", "$") and len(self.deeds) <= MOST:
             folder = self.session.folder
             target = joined(folder, to) if to else ""
             self.deeds.append(Deed(line, verb, joined(folder, path), target, what))
@@ -574,11 +613,17 @@ class _Shell:
         if depth and text:
             self.read(text, line, depth - 1)
 
-    def _inside(self, word: Word, depth: int) -> None:
-        """Reads the commands whose output a word is made of."""
-        if not word.literal and ("$(" in word.text or "`" in word.text):
-            for match in _INSIDE.finditer(word.text):
-                self._deeper(match[1] or match[2], word.line, depth)
+    def _inside(self, word: Word, depth: int) -> Word:
+        """Reads the commands whose output a word is made of, and puts that in if it is known."""
+        if word.literal or ("$(" not in word.text and "`" not in word.text):
+            return word
+        text = word.text
+        for match in _INSIDE.finditer(word.text):
+            self._value = ""
+            self._deeper(match[1] or match[2], word.line, depth)
+            if self._value:
+                text = text.replace(match[0], self._value, 1)
+        return word._replace(text=text)
 
     def _without_ticks(self, words: list[Word], depth: int) -> list[Word]:
         """Reads commands in backquotes that span words, and leaves them out."""
@@ -608,8 +653,10 @@ class _Shell:
         for number in range(len(known[several]) if several else 1):
 
             def value(match: re.Match[str], number: int = number) -> str:
-                values = known.get(match[1] or match[2])
-                return match[0] if not values else values[min(number, len(values) - 1)]
+                values = known.get(match[1] or match[3])
+                if not values:
+                    return match[2] or match[0]
+                return values[min(number, len(values) - 1)]
 
             found.append(_VARIABLE.sub(value, text)[:PATH])
         return found[:ALTERNATIVES] or [text]
@@ -672,7 +719,7 @@ def _note_redirection(sign: str, target: str, found: list[tuple[Verb, str]]) -> 
 
 
 def _names(text: str) -> list[str]:
-    return [match[1] or match[2] for match in _VARIABLE.finditer(text)] if "$" in text else []
+    return [match[1] or match[3] for match in _VARIABLE.finditer(text)] if "$" in text else []
 
 
 def _operands(name: str, rest: Sequence[str]) -> list[str]:
@@ -700,7 +747,7 @@ def joined(folder: str, path: str) -> str:
     if path.startswith(("~", "$")):
         return path[:PATH]
     whole = posixpath.join(folder, path)[:PATH]
-    return posixpath.normpath(whole) if whole else ""
+    return re.sub(r"^//+", "/", posixpath.normpath(whole)) if whole else ""
 
 
 # ---- Python
@@ -724,6 +771,13 @@ _RUNS = re.compile(
     r"^(os\.(system|popen|exec\w+|spawn\w+)|subprocess\.(run|call|check_call|check_output|Popen"
     r"|getoutput|getstatusoutput)|pty\.spawn|asyncio\.create_subprocess_(exec|shell))$"
 )
+QUIET_MODULES = frozenset({
+    "argparse", "collections", "copy", "dataclasses", "datetime", "fnmatch", "functools", "hashlib",
+    "glob", "itertools", "json", "logging", "math", "operator", "os", "pathlib", "posixpath", "pprint",
+    "random", "re", "rich", "shlex", "shutil", "string", "tempfile", "textwrap", "time", "typing", "urllib",
+    "warnings",
+})  # fmt: skip
+"""Modules whose functions take paths as words, or are read above."""
 _OWNER_READS = frozenset({"read_text", "read_bytes"})
 _OWNER_WRITES = frozenset({"write_text", "write_bytes", "touch"})
 _OWNER_REMOVES = frozenset({"unlink", "rmdir"})
@@ -805,6 +859,9 @@ def _of_call(call: Call, program: Program) -> Iterator[Deed]:
             yield from _each(line, Verb.READ, first, name)
         elif name == "os.kill":
             yield Deed(line, Verb.KILL, "a process", what=name)
+        elif _is_foreign(name):  # whatever it does, it is given these files
+            given = _texts([*call.args, *(item.value for item in call.keywords)], program)
+            yield from _each(line, Verb.READ, filter(_is_path, given), name)
     if owner and last in _OWNER_READS:
         yield from _each(line, Verb.READ, owner, last)
     elif owner and last in _OWNER_WRITES:
@@ -821,6 +878,11 @@ def _of_call(call: Call, program: Program) -> Iterator[Deed]:
             source, to = (first[0], one) if back else (one, first[0])
             yield Deed(line, Verb.COPY, _path(source), _path(to), last)
             yield Deed(line, Verb.WRITE, _path(to), what=last)
+
+
+def _is_foreign(name: str) -> bool:
+    """Whether a call is one of a module that may open what it is given."""
+    return "." in name and name[0] not in "?<" and name.partition(".")[0] not in QUIET_MODULES
 
 
 def _commands(call: Call, program: Program, line: int) -> Iterator[Deed]:
@@ -894,4 +956,4 @@ def _each(line: int, verb: Verb, paths: Iterable[str], what: str) -> Iterator[De
 
 
 def _path(text: str) -> str:
-    return posixpath.normpath(text)[:PATH] if text else ""
+    return joined("", text)

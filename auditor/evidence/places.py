@@ -28,6 +28,8 @@ AROUND = frozenset({
 LOGS = frozenset({
     "hidden.head.json", "hidden.jsonl", "score.log", "scores.head.json", "scores.jsonl",
 })  # fmt: skip
+CLOSED = ("protected", "private")
+"""Folders at a container's root that the agent's user may not open."""
 RECORDS = frozenset({"attempt.json", "history.git"})
 """What scoring keeps and does not hide."""
 SCORERS = frozenset({
@@ -242,8 +244,8 @@ class Places:
         beside: list[str] = []
         if path.startswith("/"):
             parts = path.split("/")[1:]
-            if parts[0] in ("protected", "private"):
-                beside = parts
+            first = next((name for name in CLOSED if _may_be(parts[0], name)), "")
+            beside = [first, *parts[1:]] if first else []
             for root in (*self.roots, *HOMES):
                 above = root.rstrip("/").rpartition("/")[0]
                 if above and path.startswith(f"{above}/") and not self._within(path):
@@ -305,6 +307,14 @@ class Places:
         if TAKES.search(path) and not path.startswith("/tmp/"):  # noqa: S108
             return Place(Zone.OUTPUT, sure=False)
         return OWN
+
+
+def _may_be(part: str, name: str) -> bool:
+    """Whether a component of a path is a name, or a pattern that says most of it."""
+    literal = re.sub(r"[*?]|\[[^]]*\]", "", part)
+    return part == name or (
+        literal != part and len(literal) >= 3 and fnmatch.fnmatchcase(name, part)
+    )
 
 
 def _is(path: str, names: Iterable[str]) -> bool:
