@@ -772,10 +772,10 @@ _RUNS = re.compile(
     r"|getoutput|getstatusoutput)|pty\.spawn|asyncio\.create_subprocess_(exec|shell))$"
 )
 QUIET_MODULES = frozenset({
-    "argparse", "collections", "copy", "dataclasses", "datetime", "fnmatch", "functools", "hashlib",
-    "glob", "itertools", "json", "logging", "math", "operator", "os", "pathlib", "posixpath", "pprint",
-    "random", "re", "rich", "shlex", "shutil", "string", "tempfile", "textwrap", "time", "typing", "urllib",
-    "warnings",
+    "argparse", "collections", "copy", "dataclasses", "datetime", "fnmatch", "functools", "glob",
+    "hashlib", "itertools", "json", "logging", "math", "operator", "os", "pathlib", "posixpath",
+    "pprint", "random", "re", "rich", "shlex", "shutil", "string", "tempfile", "textwrap", "time",
+    "typing", "urllib", "warnings",
 })  # fmt: skip
 """Modules whose functions take paths as words, or are read above."""
 _OWNER_READS = frozenset({"read_text", "read_bytes"})
