@@ -11,6 +11,7 @@ from reports.plain import plain
 
 ROWS = 24
 """Boxes of a column; what is beyond is counted."""
+SAME = 6
 LETTERS = 34
 WIDTH, HEIGHT, STEP = 250, 24, 34
 COLUMNS = (10, 355, 700)
@@ -105,7 +106,16 @@ def render(evidence: Iterable[Evidence], entry: int | None = None, *, page: bool
         for column, keys in enumerate(columns)
         if len(keys) > ROWS
     ]
-    height = 34 + STEP * rows + 40
+    same = [_texts(item) for item in _listed(chosen.data.get("same"))][:SAME]
+    height = 34 + STEP * rows + 40 + 18 * len(same)
+    notes += [
+        _Note(
+            10,
+            height - 28 - 18 * number,
+            plain(f"{item['path']} has the content of {item['as']}", 150),
+        )
+        for number, item in enumerate(same)
+    ]
     notes.append(_Note(10, height - 10, "dashed: told by the process itself, which may lie"))
     return _SVG.render(
         title=f"Files of entry {chosen.entry}", boxes=boxes, lines=lines, notes=notes,

@@ -81,7 +81,7 @@ class Runtime:
             _note_gaps(notes, report, subject)
             _note_inside(notes, report, subject)
             _note_outside(notes, report, subject)
-        notes.add("file_trail", _trail(witness.reports, subject), inside=True)
+        notes.add("file_trail", _trail(witness.reports, subject, score), inside=True)
         notes.add("runtime_score", _compared(line, score, witness.reports), inside=False)
 
     def _score(self, tree: Path) -> Score:
@@ -126,13 +126,19 @@ def _compared(line: ScoreLine, score: Score, reports: Sequence[Report]) -> dict[
     }
 
 
-def _trail(reports: Sequence[Report], subject: Subject) -> dict[str, JsonValue]:
-    """Who read and wrote what, as a graph."""
+def _trail(reports: Sequence[Report], subject: Subject, score: Score) -> dict[str, JsonValue]:
+    """Who read and wrote what, as a graph, and which outputs are files that were there before."""
     found = uses.trail(reports, subject.rules, sandbox.HOME, subject.paths, subject.is_scorer)
     return {
         "processes": [dict(process._asdict()) for process in found.processes],
         "files": {path: role for path, role in found.files.items()},
         "uses": [dict(use._asdict()) for use in found.uses],
+        "same": [
+            {"path": path, "as": other}
+            for path, digest in score.artifacts.items()
+            for other in subject.holding(digest)
+            if other != path
+        ],
     }
 
 

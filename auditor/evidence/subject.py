@@ -61,6 +61,13 @@ class Subject:
         now = snapshot.manifest(self.folder, self.commit).entries
         return frozenset(entry.path for entry in now) | self._started.keys()
 
+    def holding(self, sha256: str) -> tuple[str, ...]:
+        """Returns the paths of the snapshot and of the start that have a content."""
+        now = snapshot.manifest(self.folder, self.commit).entries
+        mine = (entry.path for entry in now if entry.sha256 == sha256)
+        given = (path for path, known in self._started.items() if known == sha256)
+        return tuple(dict.fromkeys((*mine, *given)))
+
     @cached_property
     def given(self) -> frozenset[str]:
         """Hashes of every file of the snapshot, of the start, and of what is protected."""

@@ -407,3 +407,16 @@ def test_one_watched_run_needs_no_torch_here() -> None:
     code = "import sys, auditor.evidence.runtime; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_who_read_and_wrote_what_is_a_graph(watched: Make) -> None:
+    seen = watched(
+        "def answer():\n    open('/home/agent/solution/kept', 'w').write('4')\n"
+        "    return int(open('/home/agent/solution/kept').read())\n"
+    )
+    (trail,) = seen.of("file_trail")
+    uses = trail.data["uses"]
+    assert isinstance(uses, list)
+    done = {(item["path"], item["how"]) for item in uses if isinstance(item, dict)}
+    assert {("solution/kept", "written"), ("solution/kept", "read")} <= done
+    assert ("solution/out", "written") in done

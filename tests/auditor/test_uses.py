@@ -145,6 +145,15 @@ def test_the_picture_shows_processes_between_what_they_read_and_wrote() -> None:
     assert picture.render(()) == ""
 
 
+def test_the_picture_says_which_outputs_were_there_before() -> None:
+    found = graph(report(event("open", f"{OUTPUT} (written)")))
+    same: JsonValue = [{"path": OUTPUT, "as": f"<{REFERENCE}>"}]
+    book = Book()
+    book.add("file_trail", {**fact(found), "same": same}, stage="runtime", entry=0)
+    drawn = picture.render(book.all())
+    assert f"{OUTPUT} has the content of &lt;{REFERENCE}&gt;" in drawn
+
+
 def test_hostile_names_stay_text_and_the_picture_small() -> None:
     odd = '"><script>alert(1)</script>\x1b[2J\x00'
     many = [event("open", f"{number}{odd} (written)") for number in range(150)]
