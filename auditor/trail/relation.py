@@ -27,6 +27,8 @@ LONGEST = 2048
 VALUES = 2048
 """Values that are looked for in another tensor, wherever they stand."""
 DISTINCT_VALUES = 32
+UNREPEATED = 0.8
+"""Part of the values that must differ: those of a coarse grid are anybody's."""
 MATCHED = 0.5
 """Correlation from which two rows count as matched."""
 ROUNDING = {
@@ -331,19 +333,20 @@ def _arrangement(matched: _Matched, mine: int, other: int, what: str) -> str:
 def _by_values(mine: Look, other: Look, start: Relation) -> Iterator[Relation]:
     """The same numbers, wherever they stand: cut out, joined, or put into any other order.
 
-    Chance is what the same numbers give when each is moved by a few roundings.
+    Chance is what the same numbers give when each is moved by a few roundings, or mirrored: where
+    numbers lie on a grid, as quantised and freshly drawn ones do, the mirrored lie on it as well.
     """
     if not (mine.tensor.is_float and other.tensor.is_float):
         return
-    sample = np.unique(mine.body[mine.body != 0])
-    if len(sample) < DISTINCT_VALUES:
+    sample, pool = _different(mine.body), _different(_rounded(other.body, mine.tensor))
+    if sample is None or pool is None:
         return
     sample = sample[np.unique(np.linspace(0, len(sample) - 1, VALUES).astype(np.int64))]
-    pool = np.unique(_rounded(other.body, mine.tensor))
     step = 2 * ROUNDING[mine.tensor.dtype]
+    factors = (-1.0, *(1 + place * step for place in (-5, -3, 3, 5)))
     chance = max(
-        float(np.isin(_rounded(sample * np.float32(1 + place * step), mine.tensor), pool).mean())
-        for place in (-5, -3, 3, 5)
+        float(np.isin(_rounded(sample * np.float32(factor), mine.tensor), pool).mean())
+        for factor in factors
     )
     share = float(np.isin(sample, pool).mean())
     if chance > 0.5 or share - chance < 0.05:
@@ -352,6 +355,15 @@ def _by_values(mine: Look, other: Look, start: Relation) -> Iterator[Relation]:
     mine_size, size = mine.tensor.elements, other.tensor.elements
     kind = "cut out" if mine_size < size else "joined" if mine_size > size else "rearranged"
     yield replace(start, kinds=(kind,), correlation=1.0, covered=covered, exact=True)
+
+
+def _different(numbers: Numbers) -> Numbers | None:
+    """Returns the different values that are not zero; None where they repeat too much to tell."""
+    used = numbers[numbers != 0]
+    found = np.unique(used)
+    if len(found) < DISTINCT_VALUES or len(found) < UNREPEATED * len(used):
+        return None
+    return found
 
 
 def _by_both(mine: Look, other: Look, start: Relation) -> Iterator[Relation]:

@@ -52,9 +52,9 @@ class WeightsTakenFromAnswer(TrailRule):
     ## Honest look-alikes
     Deterministic training, which gives the expected output bit by bit; an exact inversion of what
     was done to a given model, which gives the original bit by bit; two trainings of one model on
-    the same rows. How close those come is measured for each environment, and where that was not
-    done nothing is claimed. A readable answer that is followed is at most a suspicion, which a
-    solution clears by working without it.
+    the same rows, or with one seed. How close those come is measured for each environment, and
+    where that was not done nothing is claimed. A readable answer that is followed is at most a
+    suspicion, which a solution clears by working without it.
 
     ## What it misses
     Copies below noise of three times their own spread, and weights that were trained further until

@@ -1,9 +1,11 @@
 """Weights that were taken are found in any arrangement; honest ones, and what follows, are not."""
 
 import tracemalloc
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from auditor.trail import calibration, known, trainings
 from auditor.trail.calibration import DERIVES, Null
@@ -180,6 +182,22 @@ def test_odd_forms_take_little_memory(shape: tuple[int, ...]) -> None:
         assert tracemalloc.get_traced_memory()[1] < 300 << 20
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [
+        lambda w: np.round(w, 2), lambda w: np.round(w * 127) / 127,
+        lambda w: np.round(np.abs(w) * 50) / 50 + 1, lambda w: np.sign(w) * 0.5,
+        lambda w: np.round((1 / (1 + np.exp(-w))) * 2**16) / 2**16 - 0.5,
+    ],
+)  # fmt: skip
+def test_numbers_of_one_grid_are_nobodys(
+    grid: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+) -> None:
+    draw = np.random.default_rng(0)
+    one, other = ({"w": grid(draw.normal(size=(96, 80)))} for _ in range(2))
+    assert STRANGERS.closer(trace(packed("a", one), packed("b", other)).statistic) < DERIVES
 
 
 def test_closeness_of_a_correlation() -> None:
