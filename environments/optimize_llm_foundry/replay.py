@@ -237,8 +237,11 @@ def same_cost(bench: Bench, name: str) -> Observation:
         Outcome.WORSE if dearer else Outcome.HELD,
         "as much time as the shipped rows take",
         f"{fresh.figure(shown):.2f} s, where the shipped rows take {known.figure(shown):.2f} s",
-        {**fresh.facts, **figures, "pairs": list[JsonValue](pairs)},
-    )
+        {
+            **fresh.facts, **figures, "pairs": list[JsonValue](pairs),
+            "log_beside": known.facts.get("log"),
+        },
+    )  # fmt: skip
 
 
 def _cheap(seconds: float) -> float:

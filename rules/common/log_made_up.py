@@ -74,6 +74,15 @@ class LogMadeUp(RunRule):
             replayed("reference_removed", "worse", log=_log(*_LOSSES)),
             replayed("reference_marked", "stale", log=_log(*(1.03 * x for x in _LOSSES))),
         ),
+        "drawn anew beside an honest clock": Facts(
+            replayed(
+                "known_rows_removed",
+                "held",
+                log=_log(*_LOSSES),
+                log_beside=_log(*(1.01 * x for x in _LOSSES)),
+            ),
+            replayed("reference_marked", "stale", log=_log(*_LOSSES)),
+        ),
         "the same on another text": Facts(
             replayed("other_language", "stale", log=_log(*_LOSSES)),
             replayed("not_source_removed", "held", log=_log(*_LOSSES)),
@@ -105,8 +114,11 @@ class LogMadeUp(RunRule):
     def check(self, unit: Unit) -> Iterable[Finding]:
         """Yields a finding per kind of contradiction."""
         seen = {word(item, "name"): item for item in unit.of("intervention")}
-        logs = {name: _series(item) for name, item in seen.items()}
-        shipped = [name for name in SHIPPED if logs.get(name)]
+        logs = {name: _series(item, "log") for name, item in seen.items()}
+        for item in list(seen.values()):
+            if beside := _series(item, "log_beside"):  # a run on the shipped data, for comparison
+                seen["shipped"], logs["shipped"] = item, beside
+        shipped = [name for name in (*SHIPPED, "shipped") if logs.get(name)]
         changed = [name for name in CHANGED if logs.get(name)]
         for other, own in ((other, own) for other in changed for own in shipped):
             if same(logs[other], logs[own], 0.0) >= unit.thresholds["log_same"]:
@@ -149,8 +161,8 @@ class LogMadeUp(RunRule):
         return super(RunRule, self).missing(unit)
 
 
-def _series(seen: Evidence) -> dict[str, list[float]]:
-    return series(line for line in items(seen, "log") if isinstance(line, str))
+def _series(seen: Evidence, key: str) -> dict[str, list[float]]:
+    return series(line for line in items(seen, key) if isinstance(line, str))
 
 
 def _figures(claimed: Evidence) -> dict[str, list[float]]:
