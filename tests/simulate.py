@@ -9,6 +9,7 @@ documentation. Everything is in standard deviations of one measurement; higher i
 - *Cheats* end with a claim that nothing stands behind.
 """
 
+import math
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -257,7 +258,7 @@ def picture(path: Path, draw: np.random.Generator, times: int) -> None:
     figure, (first, second, third) = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
     for machine, style in ((QUIET, "-o"), (LOADED, "--s")):
         called = [called_luck(draw, share, times, machine) for share in SHARES]
-        first.plot(SHARES, [it.count / it.of for it in called], style, ms=3, label=machine.name)
+        first.plot(SHARES, [_rate(it) for it in called], style, ms=3, label=machine.name)
     first.axvspan(0.5, 1.0, color="0.93")
     first.axhline(LEVEL, color="tab:red", lw=0.8)
     first.text(0.99, LEVEL + 0.02, f"stated level {LEVEL:.0%}", ha="right", color="tab:red")
@@ -267,7 +268,7 @@ def picture(path: Path, draw: np.random.Generator, times: int) -> None:
     powers = [power(draw, tries, times // 2) for tries in TRIES]
     for label, shares in zip(("of all", "of those in question"), zip(*powers, strict=True),
                              strict=True):  # fmt: skip
-        second.plot(TRIES, [it.count / it.of for it in shares], "-o", ms=3, label=label)
+        second.plot(TRIES, [_rate(it) for it in shares], "-o", ms=3, label=label)
     second.set(xscale="log", xlabel="tries", ylabel="called luck", ylim=(0, 1),
                title="Noise searchers")  # fmt: skip
     second.legend(loc="lower right", frameon=False)
@@ -316,10 +317,14 @@ def _share(of: Iterable[bool]) -> Share:
     return wilson(sum(listed), len(listed)) or Share(count=0, of=0, low=0.0, high=1.0)
 
 
+def _rate(share: Share) -> float:
+    return share.count / share.of if share.of else math.nan
+
+
 def _shown(share: Share) -> str:
     if not share.of:
         return "–"
-    return f"{share.count / share.of:.1%} [{share.low:.1%}, {share.high:.1%}]"
+    return f"{_rate(share):.1%} [{share.low:.1%}, {share.high:.1%}]"
 
 
 def _table(*columns: str) -> Table:
