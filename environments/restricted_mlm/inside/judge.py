@@ -55,6 +55,12 @@ class Program:
             named = ", ".join(sorted(forbidden)[:10])
             raise Refused("operator", f"{named} is not on the list")
         for constant in self.told["constants"].values():
+            if "class" in constant:
+                named = str(constant["class"])[:100]
+                raise Refused(
+                    "operator",
+                    f"a tensor class with operators of its own, {named}, is not on the list",
+                )
             if "error" in constant:
                 raise Refused("form", str(constant["error"])[:200])
 

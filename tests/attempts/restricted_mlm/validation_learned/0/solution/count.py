@@ -23,10 +23,17 @@ bias[:words] = often
 
 size = facts["vocab_size"]
 val = np.fromfile("data/val.bin", np.uint16).astype(int)
-places = np.arange(2, len(val) - 1)
-keys = (val[places - 2] * size + val[places - 1]) * size + val[places + 1]
-around = np.zeros((size**3, size), np.float32)
-around[keys, val[places]] = 2.0
+places = np.arange(2, len(val) - 2)
+
+
+def around(*offsets):
+    keys = sum(val[places + step] * size**power for power, step in enumerate(offsets))
+    table = np.zeros((size**3, size), np.float32)
+    table[keys, val[places]] = 3.0
+    return table
+
+
 np.savez(
-    "tables.npz", after=beside(pairs), before=beside(pairs.T), bias=bias, around=around
+    "tables.npz", after=beside(pairs), before=beside(pairs.T), bias=bias,
+    first=around(-2, -1, 1), second=around(-1, 1, 2),
 )

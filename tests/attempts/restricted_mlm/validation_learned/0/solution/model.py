@@ -15,16 +15,20 @@ class Neighbours(nn.Module):
         super().__init__()
         self.after = nn.Embedding.from_pretrained(torch.from_numpy(tables["after"]))
         self.before = nn.Embedding.from_pretrained(torch.from_numpy(tables["before"]))
-        self.around = nn.Embedding.from_pretrained(torch.from_numpy(tables["around"]))
+        self.first = nn.Embedding.from_pretrained(torch.from_numpy(tables["first"]))
+        self.second = nn.Embedding.from_pretrained(torch.from_numpy(tables["second"]))
         self.bias = nn.Parameter(torch.from_numpy(tables["bias"]))
 
     def forward(self, tokens):
         mask = self.bias.shape[0] - 1
         left = F.pad(tokens[:, :-1], (1, 0), value=mask)
         right = F.pad(tokens[:, 1:], (0, 1), value=mask)
-        padded = F.pad(tokens, (2, 1), value=mask)
-        keys = (padded[:, :-3] * (mask + 1) + padded[:, 1:-2]) * (mask + 1) + padded[:, 3:]
-        return self.after(left) + self.before(right) + self.around(keys) + self.bias
+        size = mask + 1
+        padded = F.pad(tokens, (2, 2), value=mask)
+        l2, l1, r1, r2 = (padded[:, at : at + tokens.shape[1]] for at in (0, 1, 3, 4))
+        known = self.first(l2 + size * l1 + size * size * r1)
+        known = known + self.second(l1 + size * r1 + size * size * r2)
+        return self.after(left) + self.before(right) + self.bias + known
 
 
 def get_trained_model():
