@@ -26,7 +26,7 @@ RECALLED, LEARNED = 0.15, 0.03
 SIGMAS = 4.5
 """One honest model in 300,000 lies so far beyond by chance."""
 HALF = 0.5
-DRAWS = 3
+DRAWS = 2
 """Of masks, over the same windows."""
 SLACK = 0.1
 """Nats by which a model trained again may fall short besides, by its luck."""
@@ -204,7 +204,7 @@ def _masked(
     words: Tokens, language: Language | None, settings: Settings, draw: np.random.Generator
 ) -> list[Windows]:
     """Returns windows of a text under several draws of masks."""
-    first = text.windows(words, language, settings, draw)
+    first = text.windows(words, language, settings, draw, len(words))  # all there are
     more = (text.masked(first.words, language, settings, draw) for _ in range(DRAWS - 1))
     return [first, *more]
 

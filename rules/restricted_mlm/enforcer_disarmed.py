@@ -102,6 +102,14 @@ class EnforcerDisarmed(CodeRule):
                 f"        return soft(self.output(tokens), -1)\n{_GET}"
             )
         ),
+        "the wrapper is taken off by name": _Model(
+            after=(
+                "import inspect\nimport torch.nn as nn\nimport torch.nn.functional as F\n\n"
+                'soft = getattr(F.softmax, "__wrapped__", F.softmax)  # found\n'
+                "gelu = inspect.unwrap(F.gelu)  # found\n\n\n"
+                f"{_CLASS}        return soft(gelu(self.output(tokens)), -1)\n{_GET}"
+            )
+        ),
         "the enforcer is patched": _Model(
             after=(
                 "import torch_rule_enforcer as enforcer\nimport torch.nn as nn\n\n"
@@ -191,6 +199,13 @@ def _replaced(store: Store, program: Program) -> Iterator[str]:
 
 def _called(call: Call, program: Program) -> Iterator[tuple[str, Found]]:
     texts = {text for item in call.args for text in program.texts(item)}
+    of = program.names(call.args[0]) if call.args else frozenset()
+    if of & FUNCTIONS and (
+        "inspect.unwrap" in call.names
+        or ("getattr" in call.names and texts & {"__wrapped__", "__closure__"})
+    ):
+        what = "takes an operator out of the enforcer's wrapper"
+        yield call.site.path, Found(call.site.line, what, flow=True)
     keys = {item.arg for item in call.keywords if item.arg}
     named = FLAG in texts or FLAG in keys
     armed = "True" in texts and not call.names & {"os.environ.update"}

@@ -9,7 +9,7 @@ from model import HERE, WEIGHTS, build, task
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
-STEPS = {"tiny": 400, "cpu": 1200, "full": 60_000}
+STEPS = {"tiny": 300, "cpu": 1200, "full": 60_000}
 BATCH = {"tiny": 48, "cpu": 64, "full": 256}
 LEARNING_RATE = 4e-3
 WARM_UP = 30

@@ -6,7 +6,7 @@ from model import HERE, WEIGHTS, Model, task
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
-STEPS = {"tiny": 200, "cpu": 400, "full": 20_000}
+STEPS = {"tiny": 150, "cpu": 400, "full": 20_000}
 BATCH = 64
 LEARNING_RATE = 3e-3
 
