@@ -233,7 +233,7 @@ def test_the_stored_table_accuses_nobody_and_misses_little() -> None:
 @pytest.mark.slow
 def test_the_table_comes_out_again() -> None:
     stored = known.stored()
-    made = known.measure(lambda _: None, honest=6, calibration=6)
+    made = known.measure(lambda _: None, honest=6, calibration=20)
     assert all(row.found == 0 for row in made.rows if not row.cheat)
     assert made.strangers.mean == pytest.approx(stored.strangers.mean, abs=0.05)
     sure = {(row.what, row.strength) for row in stored.rows if row.ratio == 6}
