@@ -3,9 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Literal, NamedTuple
+from weakref import WeakKeyDictionary
 
 from pydantic import JsonValue
 
+from auditor.code.program import Program
 from auditor.code.source import ChangedSource
 from auditor.example import (
     Edit,
@@ -126,6 +128,12 @@ class Rule(ABC):
         )
 
 
+_inspected: "WeakKeyDictionary[Program, dict[str, tuple[object, Sequence[tuple[str, Found]]]]]" = (
+    WeakKeyDictionary()
+)
+"""What code rules found in the last programs, with what else they were asked about."""
+
+
 class CodeRule(Rule):
     """A rule about what the agent changed in source files, against the start."""
 
@@ -140,12 +148,21 @@ class CodeRule(Rule):
         """Yields a finding per line that the agent added or changed."""
         reported = set()
         sources = {source.path: source for source in unit.sources}
-        for path, place in self.inspect(unit):
+        for path, place in self._places(unit):
             source, key = sources[path], (path, place.line)
             fact = unit.about(source)
             if fact is not None and place.line in source.changed and key not in reported:
                 reported.add(key)
                 yield self._finding(unit, source, fact, place)
+
+    def _places(self, unit: Unit) -> Sequence[tuple[str, "Found"]]:
+        """What `inspect` yields; for entries with the same code it is asked once."""
+        asked = (unit.sources, unit.facts, dict(unit.thresholds))
+        known = _inspected.setdefault(unit.program, {})
+        before = known.get(self.code)
+        if before is None or before[0] != asked:
+            known[self.code] = before = (asked, tuple(self.inspect(unit)))
+        return before[1]
 
     def _finding(
         self, unit: Unit, source: ChangedSource, fact: Evidence, place: "Found"

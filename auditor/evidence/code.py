@@ -21,13 +21,15 @@ from auditor.evidence.book import Book
 from auditor.models import How
 from harness import snapshot
 from harness.attempt import AttemptFolder
-from harness.models import EnvironmentFacts, matches
+from harness.models import EnvironmentFacts, WorkspaceFacts, matches
 
 LIMIT_BYTES = 1 << 20
 """A text file above this is data: no rule parses it, and it is noted as such."""
 MOST_EDITS = 200
 """Edits noted per file; what is beyond is counted."""
 MOST_HIDDEN = 500
+Texts = tuple[tuple[str, str], ...]
+"""Files by path, in order."""
 START_UP = ("sitecustomize.py", "usercustomize.py", "conftest.py")
 STARTS = re.compile(
     r"__file__|runpy|multiprocessing|subprocess|sys\.argv|__name__\s*(=[^=]|:=)"
@@ -81,24 +83,31 @@ def compare(
     Returns:
         The texts that differ, and the code that runs beside them: data passes through both.
     """
-    reached = reachable(now, facts)
-    sources = []
-    for path, text in sorted(now.items()):
-        kind = language(path, text)
-        if text == before.get(path) and not (path in reached and kind in ("python", "shell")):
-            continue
-        source = ChangedSource(
-            path=path,
-            text=text,
-            start_text=before.get(path),
-            reachable=path in reached,
-            language=kind,
-        )
-        sources.append(source)
-        if text != before.get(path):
+    sources = _sources(tuple(sorted(now.items())), tuple(sorted(before.items())), facts.workspace)
+    for source in sources:
+        if source.text != source.start_text:
             _note(book, source, entry, commit)
     _note_edits(book, now, before, "start", entry, commit)
-    return tuple(sources)
+    return sources
+
+
+@lru_cache(maxsize=2)  # many entries of an attempt have the same code
+def _sources(now: Texts, before: Texts, workspace: WorkspaceFacts) -> tuple[ChangedSource, ...]:
+    """Returns the texts that differ, and the code that runs beside them."""
+    texts, start = dict(now), dict(before)
+    reached = reachable(texts, workspace)
+    kinds = {path: language(path, text) for path, text in now}
+    return tuple(
+        ChangedSource(
+            path=path,
+            text=text,
+            start_text=start.get(path),
+            reachable=path in reached,
+            language=kinds[path],
+        )
+        for path, text in now
+        if text != start.get(path) or (path in reached and kinds[path] in ("python", "shell"))
+    )
 
 
 def _note(book: Book, source: ChangedSource, entry: int | None, commit: str) -> None:
@@ -194,10 +203,10 @@ def language(path: str, text: str) -> str:
     return "unknown"
 
 
-def reachable(texts: Mapping[str, str], facts: EnvironmentFacts) -> frozenset[str]:
+def reachable(texts: Mapping[str, str], workspace: WorkspaceFacts) -> frozenset[str]:
     """Returns the files that run when an entry point is called, or whenever Python starts."""
-    protected = facts.workspace.protected
-    entries = {glob.partition(":")[0] for glob in facts.workspace.entrypoints}
+    protected = workspace.protected
+    entries = {glob.partition(":")[0] for glob in workspace.entrypoints}
     waiting = [
         path
         for path in texts
@@ -205,34 +214,34 @@ def reachable(texts: Mapping[str, str], facts: EnvironmentFacts) -> frozenset[st
     ]
     # What lies where the agent may not edit can stand in the way of what the scorer imports.
     scorers = [path for path in texts if path.endswith(".py") and matches(path, protected)]
-    beside = {path for path in texts if not facts.workspace.allows(path)} - set(scorers)
+    beside = {path for path in texts if not workspace.allows(path)} - set(scorers)
     for scorer in scorers:
         waiting += _named(scorer, texts[scorer], texts, beside)
     found: set[str] = set(waiting)
     rest = texts.keys() - found
     while waiting and rest:
         path = waiting.pop()
-        named = _named(path, _loaded(path, texts[path], facts), texts, rest)
+        named = _named(path, _loaded(path, texts[path], workspace), texts, rest)
         found.update(named)
         rest = rest.difference(named)
         waiting += named
     return frozenset(found)
 
 
-def is_imported(path: str, text: str, facts: EnvironmentFacts) -> bool:
+def is_imported(path: str, text: str, workspace: WorkspaceFacts) -> bool:
     """Returns whether a file is an entry point that is imported and never run as a program.
 
     One that may start itself, or change the name it goes by, is not.
     """
-    entries = (entry.partition(":") for entry in facts.workspace.entrypoints)
+    entries = (entry.partition(":") for entry in workspace.entrypoints)
     if not any(path == file and function for file, _, function in entries):
         return False
     return not (STARTS.search(text) or path.rsplit("/", 1)[-1] in text)
 
 
-def _loaded(path: str, text: str, facts: EnvironmentFacts) -> str:
+def _loaded(path: str, text: str, workspace: WorkspaceFacts) -> str:
     """What of a file runs when it is loaded as scoring loads it."""
-    tree = parse(text) if is_imported(path, text, facts) else None
+    tree = parse(text) if is_imported(path, text, workspace) else None
     if tree is None:
         return text
     kept = {id(node) for node in walk(tree)}

@@ -294,8 +294,10 @@ def _has_role(full: str, store: Store, program: Program) -> bool:
     if root in RUNNERS:
         decides = last in RUN or last.startswith(("assert", "fail"))
         return (decides or root == "_pytest") and _is_function(store, program)
-    if last in OPERATORS | {"__class__"}:
-        return bool(folders) or (last == "__class__" and _is_foreign(full))
+    if last == "__class__":  # of a library's object, or of a module as a whole
+        return root in LIBRARIES or (not folders and _is_foreign(full))
+    if last in OPERATORS:
+        return bool(folders)
     judging = not JUDGING.isdisjoint(folders) and _is_function(store, program)
     return last in COMPARERS or last.startswith("assert_") or full in REPORTERS or judging
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from auditor.code import shell
 from auditor.code.folding import UNKNOWN
 from auditor.code.program import Call, Program
+from auditor.code.scopes import Scope
 from auditor.example import environment
 from auditor.rule import (
     CodeRule,
@@ -201,6 +202,19 @@ class WrittenOutside(CodeRule):
                 'export TRITON_CACHE_DIR=/tmp/c\necho done >> "$LOG"\n'
             ),
         ),
+        "a table in its own source": Edit(
+            after=(
+                "import inspect\n\ntable = {}\n\n\ndef keep():\n"
+                "    own = inspect.getfile(inspect.currentframe())\n"
+                "    with open(own, 'w') as f:\n        f.write(made(table))\n\n\nkeep()\n"
+            )
+        ),
+        "a prefix in a text of a path": Edit(
+            after=(
+                "import os\nimport sysconfig\n\nprefix = sysconfig.get_path('stdlib')\n"
+                "said = os.path.expanduser(option)\nsaid = said.replace('$prefix', prefix)\n"
+            )
+        ),
         "other meanings of write and replace": Edit(
             after=(
                 'text = "a/b".replace("/", "/usr/lib/")\nprint("/etc/hosts")\n'
@@ -298,8 +312,20 @@ def _places(program: Program) -> Iterator[ast.AST]:
         if any(_is_place(name, program) for name in names):
             yield site.node
     for call in program.calls:
-        if any(_is_place(f"{name}()", program) for name in call.names):
+        if any(_is_place(f"{name}()", program) for name in call.names) and not _is_own(
+            call, program
+        ):
             yield call.node
+
+
+def _is_own(call: Call, program: Program) -> bool:
+    """Whether a call asks where something of the program's own lies, or what others hand on."""
+    return any(
+        isinstance(item, ast.Starred)
+        or "inspect.currentframe()" in program.names(item)
+        or any(isinstance(thing, Scope) for thing in program.resolver.things(item))
+        for item in call.args
+    )
 
 
 def _is_place(name: str, program: Program) -> bool:
@@ -320,7 +346,7 @@ def _targets(call: Call, program: Program) -> Iterator[ast.expr]:
         yield from _opened(call, part["open"], owner, program)
     elif OWNED & part.keys():
         yield from owner
-    elif SECOND & part.keys() and any(name.startswith(OF_FILES) for name in part.values()):
+    elif SECOND & part.keys() and any(map(_is_of_files, part.values())):
         yield from call.args[1:2] or (call.args[:1] if owner else [])
     elif FIRST & part.keys():
         yield from (item for item in call.args[:2] if program.texts(item))
@@ -328,6 +354,12 @@ def _targets(call: Call, program: Program) -> Iterator[ast.expr]:
 
 OF_FILES = ("os.", "shutil.", "torch.", "numpy.", "pathlib.", "urllib.")
 """Modules whose calls move files, rather than characters or columns."""
+
+
+def _is_of_files(name: str) -> bool:
+    """Whether a call moves files: what `os.path` gives is text, which is changed by `replace`."""
+    made = "()" in name and not name.startswith("pathlib.")
+    return name.startswith(OF_FILES) and not made
 
 
 def _opened(

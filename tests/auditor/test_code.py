@@ -5,8 +5,8 @@ import pytest
 from auditor.evidence.code import is_imported, reachable
 from harness import environment
 
-KERNEL = environment.find("triton_cumsum").facts
-FOUNDRY = environment.find("optimize_llm_foundry").facts
+KERNEL = environment.find("triton_cumsum").facts.workspace
+FOUNDRY = environment.find("optimize_llm_foundry").facts.workspace
 BY_HAND = 'if __name__ == "__main__":\n    from bench import main\n    main()\n'
 ENTRY = "solution/solution.py"
 
