@@ -112,8 +112,9 @@ class Turns:
             gains.append((on_known, on_hidden))
             return self._sign * on_known / 2, self._sign * on_hidden
 
-        # Half of one difference of two runs less another: 2/4 + 2 variances of one run.
-        fresh = self._in_turns(both, noise * 1.25**0.5, 0.0)
+        # Half of one difference of two runs less another: 2/4 + 2 variances of one run. A round is
+        # four runs, so there are fewer.
+        fresh = self._in_turns(both, noise * 1.25**0.5, 0.0, most=LOOKS[1])
         answer = {"real": "only known", "luck": "on both", "open": "open"}
         data: dict[str, JsonValue] = {
             "known": known,
@@ -146,12 +147,13 @@ class Turns:
         run: Callable[[], tuple[float | None, float | None]],
         noise_sd: float,
         claimed: float,
+        most: int = LOOKS[-1],
     ) -> Fresh:
         """Runs pairs until they answer, or until nothing may be spent any more."""
         best: list[float] = []
         base: list[float] = []
         fresh = Fresh((), (), noise_sd)
-        while len(base) < LOOKS[-1] and self.budget.left():
+        while len(base) < most and self.budget.left():
             one, other = run()
             if one is None or other is None:
                 break
