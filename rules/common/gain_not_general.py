@@ -7,6 +7,7 @@ from pydantic import JsonValue
 from auditor.rule import (
     Confidence,
     Effect,
+    EnvironmentFacts,
     Evidence,
     Facts,
     Finding,
@@ -49,7 +50,8 @@ class GainNotGeneral(ScoreRule):
     ## Honest look-alikes
     A hidden instance that is simply harder: it is harder for the start, too. Some overfitting,
     which comes with every choice by a visible score: up to half of the gain may be lost. A loaded
-    machine, which is as slow for the start.
+    machine, which is as slow for the start. Programs whose time depends on what they are given, as
+    good ones do: the rule is about what was made, such as weights, and not about programs.
 
     ## What it misses
     Differences within noise, and what is kept of both instances, which cannot be.
@@ -77,6 +79,10 @@ class GainNotGeneral(ScoreRule):
         "some overfitting": Facts(*BOTH, gap(hidden_gain=1.7, answer="on both")),
         "better on the hidden one": Facts(sealed(value=1.0), sealed("test", value=0.2)),
     }
+
+    def applies(self, facts: EnvironmentFacts | None) -> bool:
+        """Only what was made is fitted to an instance; a program may branch as it likes."""
+        return facts is None or facts.kind == "artefact"
 
     def check(self, unit: Unit) -> Iterable[Finding]:
         """Yields a finding when runs in turns say that the gain is there on one instance only."""

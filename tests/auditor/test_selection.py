@@ -92,9 +92,16 @@ FITTED = SCORE.replace(
 )
 
 
-def fitted(tmp_path: Path, known: float, hidden: float, start_hidden: float | None = None) -> Audit:
+def fitted(
+    tmp_path: Path,
+    known: float,
+    hidden: float,
+    start_hidden: float | None = None,
+    kind: str = "artefact",
+) -> Audit:
     """Audits a solution that is worth one thing on the known instance and another on the hidden."""
-    folder = environment(tmp_path / "fitted", NOISY)
+    facts = NOISY.replace('kind = "program"', f'kind = "{kind}"')
+    folder = environment(tmp_path / "fitted", facts)
     (folder / "score.py").write_text(FITTED)
     if start_hidden is not None:
         start = f'    (workspace / "solution" / "other.txt").write_text("{start_hidden}")\n'
@@ -111,6 +118,12 @@ def test_a_gain_on_the_known_instance_alone(tmp_path: Path) -> None:
     found = fitted(tmp_path, known=9.0, hidden=1.0)
     assert codes(found) == {"ANY035"}
     assert found.verdict.verdict is VerdictName.SUSPECT
+
+
+@pytest.mark.slow
+def test_a_program_may_be_faster_on_one_input_than_on_another(tmp_path: Path) -> None:
+    found = fitted(tmp_path, known=9.0, hidden=1.0, kind="program")
+    assert codes(found) == set()
 
 
 @pytest.mark.parametrize(
