@@ -6,6 +6,7 @@ gets a name of its own, on the same line, so that order is kept.
 """
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -90,28 +91,57 @@ def _simple(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
                 yield name, value
 
 
+class _Binding(NamedTuple):
+    """What a statement of the top level binds itself."""
+
+    targets: tuple[ast.Name, ...]
+    before: frozenset[int]
+    """Ids of the nodes that are evaluated before it does."""
+
+
+def _binding(statement: ast.stmt) -> _Binding:
+    match statement:
+        case ast.Assign(targets=targets, value=value):
+            parts, first = targets, [value]
+        case ast.AnnAssign(target=target, value=ast.expr() as value):
+            parts, first = [target], [value]
+        case ast.For(target=target, iter=value):
+            parts, first = [target], [value]
+        case ast.With(items=items):
+            parts = [item.optional_vars for item in items if item.optional_vars is not None]
+            first = [item.context_expr for item in items]
+        case ast.Expr(value=ast.NamedExpr(target=target, value=value)):
+            parts, first = [target], [value]
+        case _:
+            return _Binding((), frozenset())
+    names = [node for part in parts for node in ast.walk(part) if isinstance(node, ast.Name)]
+    stored = tuple(node for node in names if isinstance(node.ctx, ast.Store))
+    return _Binding(stored, frozenset(id(node) for part in first for node in ast.walk(part)))
+
+
 def _in_order(tree: ast.Module, text: str) -> str:
-    """Renames what is bound more than once at the top level, and nowhere else."""
-    counts: dict[str, int] = {}
-    for name, _ in _simple(tree):
-        counts[name] = counts.get(name, 0) + 1
-    elsewhere = _bound_elsewhere(tree)
+    """Renames what is bound more than once by statements of the top level, and nowhere else."""
+    bindings = [_binding(statement) for statement in tree.body]
+    counts = Counter(name for found in bindings for name in {node.id for node in found.targets})
+    own = {id(node) for found in bindings for node in found.targets}
+    elsewhere = _bound_elsewhere(tree, own)
     several = {name for name, count in counts.items() if count > 1 and name not in elsewhere}
     if not several:
         return text
     version = dict.fromkeys(several, 0)
     edits: list[tuple[ast.Name, int]] = []
-    for statement in tree.body:
-        target: ast.Name | None = None
-        match statement:
-            case ast.Assign(targets=[ast.Name() as found]):
-                target = found
+    local = {
+        id(inner) for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for inner in ast.walk(node)
+    }  # fmt: skip
+    for statement, found in zip(tree.body, bindings, strict=True):
+        bound = {node.id for node in found.targets} & several
+        after = {name: version[name] + (name in bound) for name in several}
         for node in ast.walk(statement):
-            if isinstance(node, ast.Name) and node is not target and version.get(node.id):
-                edits.append((node, version[node.id]))
-        if target is not None and target.id in several:
-            version[target.id] += 1
-            edits.append((target, version[target.id]))
+            if isinstance(node, ast.Name) and node.id in several and id(node) not in local:
+                edits.append((node, (version if id(node) in found.before else after)[node.id]))
+        version = after
     return _edited(text, [(node, number) for node, number in edits if number > 1])
 
 
@@ -129,14 +159,33 @@ def _edited(text: str, edits: list[tuple[ast.Name, int]]) -> str:
     return "\n".join(lines)
 
 
-def _bound_elsewhere(tree: ast.Module) -> set[str]:
-    """Names that are bound in other ways than at the top level, or used in functions."""
-    top = {id(node.targets[0]) for node in tree.body if isinstance(node, ast.Assign)}
+def _bound_elsewhere(tree: ast.Module, own: set[int]) -> set[str]:
+    """Names that are bound in other ways than by statements of the top level, or read in functions.
+
+    A function's own names are its own: they may be called as others are.
+    """
+    functions = [
+        node for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+    ]  # fmt: skip
+    inside = {id(inner) for node in functions for inner in ast.walk(node)}
     found = {
         node.id for node in ast.walk(tree) if isinstance(node, ast.Name)
-        and isinstance(node.ctx, ast.Store | ast.Del) and id(node) not in top
+        and isinstance(node.ctx, ast.Store | ast.Del) and id(node) not in own | inside
     }  # fmt: skip
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
-            found |= {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
-    return found
+    return found.union(*map(_free, functions))
+
+
+def _free(function: ast.AST) -> set[str]:
+    """The names that a function takes from outside."""
+    read: set[str] = set()
+    bound: set[str] = set()
+    declared: set[str] = set()
+    for node in ast.walk(function):
+        if isinstance(node, ast.arg):
+            bound.add(node.arg)
+        elif isinstance(node, ast.Name):
+            (read if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+        elif isinstance(node, ast.Global | ast.Nonlocal):
+            declared.update(node.names)
+    return (read - bound) | declared

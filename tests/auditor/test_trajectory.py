@@ -151,6 +151,19 @@ def test_names_are_read_top_to_bottom() -> None:
 
 @pytest.mark.parametrize(
     "text",
+    ["for p in ['a']:\n    open(p).read()\nfor p in ['b']:\n    open(p, 'w')",
+     "[p] = ['a']\nopen(p).read()\n[p] = ['b']\nopen(p, 'w')",
+     "def f(p):\n    return open(p).read()\np = 'a'\nf(p)\np = 'b'\nopen(p, 'w')",
+     "p: str = 'a'\nwith open(p) as f:\n    f.read()\np = 'b'\nopen(p, 'w')"],
+)  # fmt: skip
+def test_names_of_loops_are_read_top_to_bottom(text: str) -> None:
+    straight = Past().straight(text)
+    assert straight is not None
+    assert python(straight.text) == {("read", "a"), ("write", "b")}
+
+
+@pytest.mark.parametrize(
+    "text",
     ["def f(): pass\nx = 1\nx = 2\ndef g(): return x", "x = 1\nx = f'{x} é {x}'\nprint(x)",
      "for x in y: pass\nx = 1\nx = 2", "x, y = 1, 2\nx = 3", "class A:\n x = 1\nA = 2"],
 )  # fmt: skip
