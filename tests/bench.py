@@ -31,6 +31,7 @@ from auditor.likeness.groups import clusters
 from auditor.likeness.marks import Given
 from auditor.likeness.pairs import Bounds, pairs, tables
 from auditor.likeness.work import Source, Work
+from auditor.models import Kind
 from environments.optimize_llm_foundry import execution, instance, settings
 from harness import environment as environments
 from harness import sandbox, scoring
@@ -41,15 +42,18 @@ from harness.scoring import materialised, measure
 from harness.timing import timing_lock
 from tests.attempts.builder import Prepared, build
 from tests.attempts.recipe import recipes
-from tests.auditor import synthetic
+from tests.auditor import code_bench, libraries, synthetic
 from tests.harness import toy
 
 PAIRS = 20
+LIBRARY = 600
+"""Files that are read beside `bandit`."""
 EMPTY_APP = (
     "import typer\napp = typer.Typer()\n@app.command()\ndef main() -> None:\n    pass\napp()\n"
 )
 CHOICES = (
-    "help", "replay", "warm", "provenance", "compare", "unrelated", "vet", "scores", "gains",
+    "help", "replay", "warm", "code", "libraries", "provenance", "compare", "unrelated", "vet",
+    "scores", "gains",
 )  # fmt: skip
 READ_TREE = """
 import resource, sys
@@ -329,6 +333,35 @@ def _peak(folder: Path) -> int:
     return int(done.stdout)
 
 
+def code_cost() -> None:
+    """Reading a library with all rules beside `bandit`, and the snapshots of one attempt."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        count = code_bench.library(Path(folder), LIBRARY)
+        ours, bandit = code_bench.commands(Path(folder))
+        _report(
+            f"auditor audit / bandit -r, wall time, {count} files of the standard library",
+            interleaved(lambda: code_bench.wall(ours), lambda: code_bench.wall(bandit), 3),
+            "at most 1",
+        )
+    for distinct in (1, 30, code_bench.SNAPSHOTS):
+        cost = code_bench.snapshots(distinct)
+        print(
+            f"{code_bench.SNAPSHOTS} snapshots of five changed files, {distinct} of them distinct: "
+            f"{cost.first + cost.others:.2f} s of CPU; the first {cost.first:.3f} s, "
+            f"another {cost.others / (code_bench.SNAPSHOTS - 1):.4f} s"
+        )
+
+
+def suspicions() -> None:
+    """What the common rules say of well-kept code, file by file, as if an agent had added it."""
+    results = list(libraries.told(libraries.files(2000)))
+    print(f"{len(results)} files of the standard library and of scientific packages")
+    for kind in Kind:
+        files = sum(bool(result.of(kind)) for result in results)
+        by_rule = ", ".join(f"{code} {n}" for code, n in libraries.rates(results, kind).items())
+        print(f"  {kind}: in {files} files ({100 * files / len(results):.2f} %)  {by_rule}")
+
+
 def scores(environment: Environment, profile: str, pairs: int, apart_s: float) -> None:
     """Sealed scores of start and reference, interleaved, and their noise.
 
@@ -463,6 +496,10 @@ def main() -> None:
         replay_cost()
     if what in ("all", "warm"):
         warm_cost()
+    if what in ("all", "code"):
+        code_cost()
+    if what in ("all", "libraries"):
+        suspicions()
     if what in ("all", "provenance"):
         provenance_cost()
     if what in ("all", "compare"):

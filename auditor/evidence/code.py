@@ -66,7 +66,7 @@ def collect(
     sources = compare(book, now, before, facts, entry, commit)
     note_hidden(book, hidden(sources, entries(facts)), entry, commit)
     if previous is not None:
-        _note_edits(book, now, texts_of(folder, previous), "previous", entry, commit)
+        note_edits(book, now, texts_of(folder, previous), "previous", entry, commit)
     return sources
 
 
@@ -87,7 +87,7 @@ def compare(
     for source in sources:
         if source.text != source.start_text:
             _note(book, source, entry, commit)
-    _note_edits(book, now, before, "start", entry, commit)
+    note_edits(book, now, before, "start", entry, commit)
     return sources
 
 
@@ -126,7 +126,7 @@ def _note(book: Book, source: ChangedSource, entry: int | None, commit: str) -> 
     )
 
 
-def _note_edits(
+def note_edits(
     book: Book,
     now: Mapping[str, str],
     before: Mapping[str, str],

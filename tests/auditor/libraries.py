@@ -34,12 +34,16 @@ class Told(NamedTuple):
         return {finding.code for finding in self.findings if finding.kind is kind}
 
 
-def files(count: int) -> list[Path]:
+def library() -> Path:
+    """Returns where the standard library lies."""
+    return Path(sysconfig.get_path("stdlib"))
+
+
+def files(count: int, packages: Sequence[str] = PACKAGES) -> list[Path]:
     """Returns files spread evenly over the standard library and the packages that are there."""
-    library = Path(sysconfig.get_path("stdlib"))
     site = Path(sysconfig.get_path("purelib"))
-    found = list(_python(library))
-    for name in PACKAGES:
+    found = list(_python(library()))
+    for name in packages:
         found += _python(site / name)
     step = max(len(found) / count, 1.0)
     return [found[int(number * step)] for number in range(min(count, len(found)))]
