@@ -56,6 +56,8 @@ class Known(Record):
     """Independent trainings beside each other."""
     siblings: Null
     """Trainings from one base on one text beside each other, without what the base explains."""
+    alike: Null
+    """Trainings that began with the same random numbers beside each other."""
     rows: tuple[Row, ...] = Field(min_length=1)
 
 
@@ -85,7 +87,7 @@ def measure(say: Say, honest: int = HONEST, calibration: int = CALIBRATION) -> K
         honest: independent trainings that are judged.
         calibration: further trainings that give the closeness of honest ones.
     """
-    say(f"training {2 * (honest + calibration)} models")
+    say(f"training {3 * (honest + calibration)} models")
     tokens, other = trainings.text(0), trainings.text(1)
     scratch = [
         trainings.train(recipe, tokens) for recipe in trainings.recipes(honest + calibration)
@@ -95,19 +97,26 @@ def measure(say: Say, honest: int = HONEST, calibration: int = CALIBRATION) -> K
         trainings.train(recipe, tokens, base)
         for recipe in trainings.recipes(honest + calibration, first=500)
     ]
+    begun = [
+        trainings.train(recipe, tokens, trainings.fresh(0))
+        for recipe in trainings.recipes(honest + calibration, first=1500)
+    ]
     given = (packed("base", base),)
     say("comparing honest trainings")
     strangers = Null.of(list(_pairs(scratch[honest:], ())), calibration)
     siblings = Null.of(list(_pairs(tuned[honest:], given)), calibration)
+    alike = Null.of(list(_pairs(begun[honest:], ())), calibration)
     rows = [
         _row("independent trainings", "", _pairs(scratch[:honest], ()), strangers),
         _row("trainings from one base", "", _pairs(tuned[:honest], given), siblings),
+        _row("trainings with one seed", "", _pairs(begun[:honest], ()), alike),
         *_taken(scratch[:honest], strangers, say),
         *_from_base(tuned[:honest], base, strangers),
-        *_from_sibling(tuned[:honest], given, siblings, say),
+        *_beside_others(tuned[:honest], "from one base", given, siblings, say),
+        *_beside_others(begun[:honest], "with one seed", (), alike, say),
         *_mixed(scratch[:honest]),
     ]  # fmt: skip
-    return Known(strangers=strangers, siblings=siblings, rows=tuple(rows))
+    return Known(strangers=strangers, siblings=siblings, alike=alike, rows=tuple(rows))
 
 
 def text(known: Known) -> str:
@@ -129,7 +138,8 @@ def text(known: Known) -> str:
     console.print(
         f"Found from a likelihood ratio of 10^{DERIVES:g} on. "
         f"{sum(row.found for row in honest)} of {sum(row.of for row in honest)} honest pairs are "
-        f"accused; the ratios rest on {known.strangers.runs} further trainings of each kind."
+        f"accused; the ratios rest on {known.strangers.runs} further trainings of each kind. "
+        "Trainings from one base or with one seed are judged by others of their kind."
     )
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
@@ -215,16 +225,17 @@ def _from_base(models: Sequence[Tensors], base: Tensors, null: Null) -> Iterator
     )  # fmt: skip
 
 
-def _from_sibling(
-    models: Sequence[Tensors], given: Sequence[Model], null: Null, say: Say
+def _beside_others(
+    models: Sequence[Tensors], which: str, given: Sequence[Model], null: Null, say: Say
 ) -> Iterator[Row]:
-    say("comparing what was taken from trainings of the same base")
-    for name in ("equal", "type", "scaled", "rows permuted", "noise"):
-        for item in (one for one in TRANSFORMATIONS if one.name == name):
+    """What is found where honest trainings are like each other anyway."""
+    say(f"comparing what was taken from trainings {which}")
+    for item in TRANSFORMATIONS:
+        if item.name in ("equal", "type", "scaled", "rows permuted", "noise"):
             for strength in item.strengths[:3]:
-                what = f"{item.name}, from one base"
                 lineages = _changed(models, item, strength, given)
-                yield _row(what, item.shown.format(strength), lineages, null, cheat=True)
+                shown = item.shown.format(strength)
+                yield _row(f"{item.name}, {which}", shown, lineages, null, cheat=True)
 
 
 def _mixed(models: Sequence[Tensors]) -> Iterator[Row]:

@@ -149,4 +149,4 @@ def test_the_table_names_each_transformation_and_the_honest() -> None:
     told = known.text(known.stored())
     assert "honest: independent trainings" in told
     assert all(item.name in told for item in known.TRANSFORMATIONS)
-    assert "0 of 192 honest pairs are accused" in told
+    assert "0 of 288 honest pairs are accused" in told
