@@ -822,6 +822,9 @@ def _of_call(call: Call, program: Program) -> Iterator[Deed]:
     func = call.node.func
     owner = _texts([func.value], program) if isinstance(func, ast.Attribute) else []
     last = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+    match func:
+        case ast.Call(func=ast.Name(id="getattr"), args=[of, ast.Constant(value=str(attr)), *_]):
+            owner, last = _texts([of], program), attr
     first, second = _texts(call.args[:1], program), _texts(call.args[1:2], program)
     names = call.names or frozenset({last})
     for name in names:

@@ -85,10 +85,22 @@ def _names(tree: ast.AST, context: type[ast.expr_context]) -> list[str]:
 
 
 def _simple(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    """Names that statements of the top level bind, with what they stand for afterwards."""
     for node in tree.body:
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 yield name, value
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                yield name, value
+            case ast.Expr(value=ast.NamedExpr(target=ast.Name(id=name), value=value)):
+                yield name, value
+            case ast.Assign(
+                targets=[ast.Tuple(elts=names) | ast.List(elts=names)],
+                value=ast.Tuple(elts=values) | ast.List(elts=values),
+            ) if len(names) == len(values):
+                for target, value in zip(names, values, strict=True):
+                    if isinstance(target, ast.Name):
+                        yield target.id, value
 
 
 class _Binding(NamedTuple):

@@ -132,6 +132,7 @@ def test_a_file_that_a_command_makes() -> None:
         ("print('a')\nx = 'cat b'\nlen('c')", set()),
         ("import os\nos.listdir('a'); os.path.exists('b')", {("look", "a"), ("look", "b")}),
         ("open(unknown).read()", set()),
+        ("from pathlib import Path\ngetattr(Path('a'), 'write_text')('b')", {("write", "a")}),
     ],
 )  # fmt: skip
 def test_snippets(text: str, did: Did) -> None:
@@ -147,6 +148,10 @@ def test_names_are_read_top_to_bottom() -> None:
     assert later is not None
     assert python(later.text) == {("read", "b")}
     assert later.shift == 1
+    assert past.straight("q, r = 'c', 'd'\n(s := 'e')") is not None
+    last = past.straight("open(q); open(s)")
+    assert last is not None
+    assert python(last.text) == {("read", "c"), ("read", "e")}
 
 
 @pytest.mark.parametrize(
