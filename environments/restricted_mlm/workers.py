@@ -1,9 +1,9 @@
 """Two sandboxes with torch loaded: one for solutions, one for our judge, kept while we run."""
 
 import atexit
-import threading
 from collections.abc import Mapping
-from functools import cache
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from pathlib import Path
 
 from harness import sandbox
@@ -28,11 +28,14 @@ def limits(settings: Settings, wall_s: float) -> sandbox.Limits:
 
 
 class Worker:
-    """One sandbox; its runs come one after another, whoever asks."""
+    """One sandbox; its runs come one after another, whoever asks.
+
+    They have a thread of their own: a sandbox ends with the thread that started it.
+    """
 
     def __init__(self, profile: str, files: Mapping[str, Path]) -> None:
         settings = load(profile)
-        self._lock = threading.Lock()
+        self._thread = ThreadPoolExecutor(max_workers=1)
         self._warm = sandbox.Warm(
             MODULES,
             readonly=files,
@@ -43,8 +46,8 @@ class Worker:
 
     def run(self, program: str, tree: Path, layer: Path, cwd: str) -> sandbox.Run:
         """Runs one of our programs over a copy of `tree`; what it wrote lands in `layer`."""
-        with self._lock:
-            return self._warm.run([program], workspace=tree, layer=layer, cwd=cwd)
+        asked = partial(self._warm.run, [program], workspace=tree, layer=layer, cwd=cwd)
+        return self._thread.submit(asked).result()
 
 
 @cache

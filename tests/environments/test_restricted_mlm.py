@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import indent
@@ -14,7 +15,7 @@ from textwrap import indent
 import numpy as np
 import pytest
 
-from environments.restricted_mlm import interventions, prepare, score, text, trial
+from environments.restricted_mlm import interventions, prepare, score, text, trial, workers
 from environments.restricted_mlm import settings as figures
 from environments.restricted_mlm.inside.operators import ALLOWED, FAMILIES, is_allowed
 from environments.restricted_mlm.language import Language, Shape
@@ -464,6 +465,20 @@ def test_a_model_that_is_none_is_invalid(made: Made, text: str, error: str) -> N
     found = made.sealed(text)
     assert found.value is None
     assert re.search(error, str(found.message["error"]))
+
+
+@pytest.mark.slow
+def test_a_sandbox_outlives_the_thread_that_asked_first(tmp_path: Path) -> None:
+    (tmp_path / "tree/solution").mkdir(parents=True)
+    (tmp_path / "program.py").write_text("print(7)")
+    worker = workers.Worker("tiny", {"/program.py": tmp_path / "program.py"})
+
+    def run(name: str) -> str:
+        return worker.run("/program.py", tmp_path / "tree", tmp_path / name, "solution").stdout
+
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(run, "one").result() == "7\n"
+    assert run("two") == "7\n"
 
 
 # ---- programs are data

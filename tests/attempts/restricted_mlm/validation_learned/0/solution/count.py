@@ -29,7 +29,7 @@ places = np.arange(2, len(val) - 2)
 def around(*offsets):
     keys = sum(val[places + step] * size**power for power, step in enumerate(offsets))
     table = np.zeros((size**3, size), np.float32)
-    table[keys, val[places]] = 3.0
+    table[keys, val[places]] = 5.0
     return table
 
 
