@@ -74,7 +74,7 @@ class Edit(Example):
 
     def _source(self, path: str, text: str, before: str | None) -> ChangedSource:
         suffix = path.rsplit(".", 1)[-1]
-        languages = {"py": "python", "pth": "python", "sh": "shell", "md": "prose"}
+        languages = {"py": "python", "pth": "pth", "sh": "shell", "md": "prose"}
         return ChangedSource(path, text, before, self.reachable, languages.get(suffix, "unknown"))
 
 

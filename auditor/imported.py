@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from auditor import engine
+from auditor.code.others import kind_of
 from auditor.code.program import entries
 from auditor.evidence import code, files
 from auditor.evidence.book import Book
@@ -113,7 +114,11 @@ class Written:
             facts = facts.model_copy(update={"workspace": _anything(texts)})
         now = {path: Entry(path=path, type="file", mode=0o644) for path in texts}
         first = len(book.all())
-        files.note(book, {}, now, sorted(now), texts, facts, None, "")
+        forms = {
+            path: kind_of(path, text.encode("utf-8", "surrogatepass"))
+            for path, text in texts.items()
+        }
+        files.note(book, {}, now, sorted(now), texts, forms, facts, None, "")
         sources = code.compare(book, texts, {}, facts, None, "")
         code.note_hidden(book, code.hidden(sources, entries(facts)), None, "")
         unit = Unit(

@@ -79,7 +79,9 @@ class PlainAuditor:
         claims = Claims.beside(path)
         claims.note(book)
         unread = history.collect_plain(book, path, now, self._environment)
-        files.note(book, before.entries, now.entries, changed, now.texts.keys(), facts, None, "")
+        files.note(
+            book, before.entries, now.entries, changed, now.texts.keys(), now.forms, facts, None, ""
+        )
         sources = code.compare(book, now.texts, before.texts, facts, None, "")
         weights.of_tree(book, path, now, before, facts, self._environment, self._start_path)
         pieces = parts.parts(sources, book.all(), whole=not self._is_unknown(now))

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from auditor.code.others import kind_of
 from auditor.code.source import decoded
 from auditor.evidence.code import LIMIT_BYTES
 from auditor.rule import CODE_SUFFIXES
@@ -44,6 +45,8 @@ class Tree:
     """Files, folders and links. A file whose content was not read has no hash."""
     texts: dict[str, str] = field(default_factory=dict)
     """Files that are text and not too large to be read as code."""
+    forms: dict[str, str] = field(default_factory=dict)
+    """What each file that was read is, by its content."""
     repositories: list[str] = field(default_factory=list)
     """`.git` folders, whose files are no part of the tree."""
     special: list[str] = field(default_factory=list)
@@ -232,6 +235,7 @@ class _Reader:
                 path=path, type="file", mode=_mode(facts), size=size, sha256=digest.hexdigest()
             )
         )  # fmt: skip
+        self._tree.forms[path] = kind_of(path, head)
         self._text(path, head, size)
 
     def _text(self, path: str, head: bytes, size: int) -> None:

@@ -37,7 +37,7 @@ STARTS = re.compile(
 )
 """What an imported file may become a program by, or call itself one."""
 LANGUAGES = {
-    ".py": "python", ".pth": "python", ".sh": "shell", ".bash": "shell", ".yaml": "yaml",
+    ".py": "python", ".pth": "pth", ".sh": "shell", ".bash": "shell", ".yaml": "yaml",
     ".yml": "yaml", ".toml": "toml", ".json": "json", ".jsonl": "json", ".c": "c", ".cc": "c",
     ".cpp": "c", ".h": "c", ".rs": "rust", ".mk": "make", ".md": "prose", ".txt": "prose",
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
+from auditor.code.others import kind_of
 from auditor.code.source import decoded
 from auditor.evidence.book import Book
 from harness import snapshot
@@ -19,8 +20,8 @@ def collect(
     start = _by_path(snapshot.manifest(folder, folder.attempt().start_commit))
     now = _by_path(snapshot.manifest(folder, commit))
     changed = differing(start, now)
-    texts = _texts(folder, commit, {path for path in changed[:CAP] if path in now})
-    note(book, start, now, changed, texts, facts, entry, commit)
+    texts, forms = _read(folder, commit, {path for path in changed[:CAP] if path in now})
+    note(book, start, now, changed, texts, forms, facts, entry, commit)
 
 
 def differing(start: Mapping[str, Entry], now: Mapping[str, Entry]) -> list[str]:
@@ -34,17 +35,30 @@ def note(
     now: Mapping[str, Entry],
     changed: Sequence[str],
     texts: Collection[str],
+    forms: Mapping[str, str],
     facts: EnvironmentFacts,
     entry: int | None,
     commit: str,
 ) -> None:
-    """Notes what became of each changed path, of which `texts` hold nothing but text."""
+    """Notes what became of each changed path.
+
+    Args:
+        book: takes the facts.
+        start: every entry as it was given, by path.
+        now: every entry as it is, by path.
+        changed: the paths that differ.
+        texts: the files that hold nothing but text.
+        forms: what files are by their content, as `auditor.code.others.kind_of` tells.
+        facts: the environment's.
+        entry: index of the score entry; None where nothing was scored.
+        commit: its snapshot, or empty.
+    """
     for path in changed[:CAP]:
         described = _described(start.get(path), now.get(path))
         role = {**_role(path, facts), "text": path in texts}
         book.add(
             "file_changed",
-            {**described, **role, "commit": commit},
+            {**described, **role, "form": forms.get(path, ""), "commit": commit},
             stage="files",
             entry=entry,
         )
@@ -56,12 +70,14 @@ def note(
     )
 
 
-def _texts(folder: AttemptFolder, commit: str, paths: set[str]) -> set[str]:
-    """Returns which of some files hold nothing but text."""
-    if not paths:
-        return set()
-    contents = snapshot.read(folder, commit, paths)
-    return {entry.path for entry, content in contents if decoded(content) is not None}
+def _read(folder: AttemptFolder, commit: str, paths: set[str]) -> tuple[set[str], dict[str, str]]:
+    """Returns which of some files hold nothing but text, and what each of them is."""
+    texts, forms = set[str](), dict[str, str]()
+    for entry, content in snapshot.read(folder, commit, paths) if paths else ():
+        forms[entry.path] = kind_of(entry.path, content)
+        if decoded(content) is not None:
+            texts.add(entry.path)
+    return texts, forms
 
 
 def _by_path(manifest: Manifest) -> dict[str, Entry]:
