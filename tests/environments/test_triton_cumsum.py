@@ -1,5 +1,6 @@
 """The kernel environment: inputs, scores and interventions, against those who break them."""
 
+import itertools
 import json
 import math
 import os
@@ -9,7 +10,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -1019,3 +1021,21 @@ def test_runs_look_alike_to_a_solution(kind: str, probes: dict[str, Any]) -> Non
     """Q23: only what is known to differ tells a solution in which kind of run it is."""
     plain, other = probes["classic"], probes[kind]
     assert {name for name in plain if plain[name] != other[name]} <= DIFFER[kind]
+
+
+# ---- what asking costs
+
+
+@pytest.mark.parametrize(
+    ("asked", "idle"),
+    [([0.30, 0.31, 0.32, 0.33], 0.3025), ([0.30, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0], 0.45)],
+    ids=["quiet", "busy"],
+)
+def test_on_a_busy_machine_asking_is_not_thought_dear(asked: list[float], idle: float) -> None:
+    """Else a call that was spared would seem to take no time, once that is taken off."""
+    costs = itertools.cycle(asked)
+    served = SimpleNamespace(
+        rouse=lambda: None,
+        _calls=SimpleNamespace(ask=lambda _: SimpleNamespace(seconds=next(costs) / 1000)),
+    )
+    assert execution.Served.idle_ms(cast(execution.Served, served)) == pytest.approx(idle, abs=0.01)
