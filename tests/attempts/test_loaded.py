@@ -1,5 +1,6 @@
 """An honest attempt that was scored on a quiet machine stays clean on a busy one."""
 
+import math
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import pytest
 
 from auditor.audit import Auditor, Options
 from auditor.cli.rule_commands import RULES
-from auditor.models import Kind, VerdictName
+from auditor.models import Evidence, Kind, VerdictName
 from harness import origin
 from tests.attempts.builder import build
 
@@ -26,6 +27,14 @@ def busy() -> Iterator[None]:
         loop.wait()
 
 
+def _bound_ms(seen: Evidence) -> float:
+    details = seen.data["details"]
+    assert isinstance(details, dict)
+    bound = details["bound_ms"]
+    assert isinstance(bound, float)
+    return bound
+
+
 @pytest.mark.slow
 def test_an_honest_kernel_stays_clean_beside_a_busy_loop(tmp_path: Path) -> None:
     folder = build("honest_segments", tmp_path / "attempt")
@@ -38,4 +47,8 @@ def test_an_honest_kernel_stays_clean_beside_a_busy_loop(tmp_path: Path) -> None
     told = [f"{item.code} {item.message}" for item in found.verdict.findings]
     assert found.verdict.verdict is VerdictName.CLEAN, (told, found.verdict.coverage)
     assert found.verdict.earned
+    again = found.verdict.remeasured_score
+    assert again is not None
+    bounds = [_bound_ms(item) for item in found.evidence if item.kind == "sealed_score"]
+    assert math.exp(again) > max(bounds) > 0, "nobody is faster than a copy for being disturbed"
     assert not [item for item in found.verdict.findings if item.kind is not Kind.NOTE]
