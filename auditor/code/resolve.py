@@ -98,6 +98,9 @@ class Resolver:
     def things(self, node: ast.expr, depth: int = 0) -> Things:
         """Returns what an expression may refer to."""
         key = self._key("things", node)
+        known = self._answers.get(key)
+        if known is not None:  # most questions are asked many times
+            return cast(Things, known)
         return self._ask(key, depth, NOTHING, lambda: self._possible(node, depth))
 
     def _possible(self, node: ast.expr, depth: int) -> Things:
@@ -193,13 +196,9 @@ class Resolver:
     def _name(self, name: str, scope: Scope, depth: int) -> Iterator[Thing]:
         found = self.bindings(name, scope)
         if found is None:
-            for module in scope.index.stars:
-                other = self.module(module, scope.index)
-                if other is None:
-                    yield f"{module}.{name}"
-                elif other is not scope.index:
-                    yield from self._name(name, other.root, depth)
-            if not scope.index.stars or name in BUILTIN_NAMES:
+            stars = self._starred(scope.index, name, depth)
+            yield from stars
+            if not stars or name in BUILTIN_NAMES:
                 yield name
             return
         for binding in found[0][:MOST]:
@@ -314,10 +313,28 @@ class Resolver:
             if index.root is owner and (inner := self.modules.get(f"{name}.{attr}")) is not None:
                 yield inner.root
                 return
-        for module in owner.index.stars:
-            yield from self.imported(f"{module}.{attr}", owner.index, depth)
+        yield from self._starred(owner.index, attr, depth)
         if attr.startswith("__"):
             yield f"<module>.{attr}"
+
+    def _starred(self, index: Index, name: str, depth: int) -> Things:
+        """What a name stands for that a module may have from an `import *`; they may go round."""
+        if not index.stars:
+            return NOTHING
+        found = self._through_stars(index, name, depth + 1)
+        key: Key = ("starred", index.root, name)
+        return self._ask(key, depth, NOTHING, lambda: frozenset(itertools.islice(found, MOST)))
+
+    def _through_stars(self, index: Index, name: str, depth: int) -> Iterator[Thing]:
+        for module in index.stars:
+            other = self.module(module, index)
+            if other is None:
+                yield f"{module}.{name}"[:LONGEST_NAME]
+            elif name in other.root.bindings:
+                for binding in other.root.bindings[name][:MOST]:
+                    yield from self._bound(name, binding, other.root, depth)
+            else:
+                yield from self._starred(other, name, depth)
 
     def is_instance(self, node: ast.expr, owner: Scope) -> bool:
         """Returns whether an expression is `self` in a class, or made by calling the class."""

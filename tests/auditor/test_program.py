@@ -337,3 +337,15 @@ def test_the_same_text_is_read_once() -> None:
 def test_no_name_is_lost_in_a_long_sum() -> None:
     tree = parse("x = " + " + ".join(f"'{i}'" for i in range(900)))
     assert isinstance(tree, ast.Module)
+
+
+def test_files_that_import_everything_of_each_other() -> None:
+    names = [f"m{number}" for number in range(12)]
+    beside = {
+        f"solution/{name}.py": "".join(f"from {other} import *\n" for other in names)
+        for name in names
+    }
+    beside["solution/m7.py"] += "from time import perf_counter as tell\n"
+    found = program("from m0 import *\ntell()\nnowhere()\n", beside)
+    assert "time.perf_counter" in called(found)
+    assert found.resolver._steps < 10_000
