@@ -330,7 +330,7 @@ class Program:
     def _told_apart(self, call: ast.Call, target: Target) -> Iterator[Target]:
         """Yields a target once per caller, where parameters are given together by each."""
         for func, *args in self.together((call.func, *target.args)):
-            things = self.resolver.things(func) if func is not call.func else frozenset()
+            things = self.resolver.things(func) if func is not call.func else ()
             if not things or target.thing in things:
                 yield target._replace(args=tuple(args))
 

@@ -21,8 +21,8 @@ Thing = str | Scope
 
 `f()` is what a call of the foreign `f` gives, `x[]` an item of it; `?` is an unknown owner.
 """
-Things = frozenset[Thing]
-NOTHING: Things = frozenset()
+Things = tuple[Thing, ...]
+NOTHING: Things = ()
 Key = tuple[str, ast.AST | Scope, str]
 Environment = Mapping[str, tuple[Value, ...]]
 """Values of loop variables, while a loop over constants is unrolled."""
@@ -46,6 +46,8 @@ GETTERS = frozenset({
 })  # fmt: skip
 NAMESPACES = frozenset({"globals()", "locals()", "vars()"})
 PARTIALS = frozenset({"functools.partial", "functools.partialmethod", "partial"})
+COPIES = frozenset({"list", "tuple", "sorted", "reversed", "iter", "set", "next"})
+"""Calls that give the elements of their first argument."""
 SAME = frozenset({"importlib.reload", "copy.copy", "copy.deepcopy", "typing.cast", "iter", "next"})
 """Calls that give their last argument, or something like it."""
 
@@ -105,7 +107,7 @@ class Resolver:
 
     def _possible(self, node: ast.expr, depth: int) -> Things:
         try:
-            return frozenset(itertools.islice(self._find(node, depth + 1), MOST))
+            return _few(self._find(node, depth + 1))
         except folding.WRONG:
             return NOTHING
 
@@ -241,7 +243,7 @@ class Resolver:
         for end in range(len(parts) - 1, 0, -1):
             found = self.module(".".join(parts[:end]), index)
             if found is not None and self._may(depth):
-                yield from self._path(frozenset({found.root}), parts[end:], depth + 1)
+                yield from self._path((found.root,), parts[end:], depth + 1)
                 return
         yield full[:LONGEST_NAME]
 
@@ -306,7 +308,7 @@ class Resolver:
             for base in getattr(owner.node, "bases", ())[:MOST]:
                 for above in self.things(base, depth):
                     if above is not owner:
-                        yield from self._member(frozenset({above}), attr, None, depth + 1)
+                        yield from self._member((above,), attr, None, depth + 1)
 
     def _name_or_submodule(self, owner: Scope, attr: str, depth: int) -> Iterator[Thing]:
         for name, index in self.modules.items():
@@ -323,7 +325,7 @@ class Resolver:
             return NOTHING
         found = self._through_stars(index, name, depth + 1)
         key: Key = ("starred", index.root, name)
-        return self._ask(key, depth, NOTHING, lambda: frozenset(itertools.islice(found, MOST)))
+        return self._ask(key, depth, NOTHING, lambda: _few(found))
 
     def _through_stars(self, index: Index, name: str, depth: int) -> Iterator[Thing]:
         for module in index.stars:
@@ -390,7 +392,7 @@ class Resolver:
 
     def _partial(self, made: ast.Call, depth: int) -> Iterator[Target]:
         names = self.things(made.func, depth)
-        if not names.isdisjoint(PARTIALS) and made.args:
+        if not PARTIALS.isdisjoint(names) and made.args:
             inner = ast.copy_location(
                 ast.Call(func=made.args[0], args=made.args[1:], keywords=made.keywords), made
             )
@@ -477,7 +479,7 @@ class Resolver:
 
     def _path(self, owners: Things, attrs: Sequence[str], depth: int) -> Things:
         for attr in attrs[:8]:
-            owners = frozenset(self._member(owners, attr, None, depth + 1))
+            owners = tuple(dict.fromkeys(self._member(owners, attr, None, depth + 1)))
         return owners
 
     def _texts(self, node: ast.expr, depth: int) -> Iterator[str]:
@@ -600,7 +602,7 @@ class Resolver:
         elif "enumerate" in names and args:
             for count, item in enumerate(self._elements(args[0], ANY, depth + 1)):
                 yield ast.Tuple(elts=[ast.Constant(count), item], ctx=ast.Load())
-        elif names & {"list", "tuple", "sorted", "reversed", "iter", "set", "next"} and args:
+        elif not COPIES.isdisjoint(names) and args:
             yield from self._elements(args[0], number, depth + 1)
         else:
             for target in self.targets(call, depth):
@@ -971,6 +973,11 @@ KNOWN_VALUES: Mapping[str, Value] = {
     "string.digits": "0123456789", "string.punctuation": "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~",
 }  # fmt: skip
 BUILTIN_NAMES = frozenset(dir(__builtins__) if not isinstance(__builtins__, dict) else __builtins__)
+
+
+def _few(found: Iterator[Thing]) -> Things:
+    """Returns the first things, each once: in an order of the text's, not of hashes."""
+    return tuple(dict.fromkeys(itertools.islice(found, MOST)))
 
 
 def paired(function: Scope, target: Target) -> Iterator[tuple[str, ast.expr]]:

@@ -137,7 +137,7 @@ def test_archives_in_archives() -> None:
     assert "too many" in read(inner).faults[0]
 
 
-@pytest.mark.parametrize("data", [b"", b"text", b"\x89PNG\r\n", b"{}", os.urandom(8) + b"x"])
+@pytest.mark.parametrize("data", [b"", b"text", b"\x89PNG\r\n", b"{}", bytes(range(128, 137))])
 def test_other_files_are_no_weights(data: bytes) -> None:
     assert weights.read(Held(data), "x") is None
 
