@@ -49,7 +49,8 @@ def test_common_alone_and_with_an_environment() -> None:
 
 
 def test_every_threshold_is_used_and_known() -> None:
-    texts = "".join(path.read_text() for path in ROOT.rglob("*.py"))
+    folders = (ROOT, ROOT.parent / "auditor")
+    texts = "".join(path.read_text() for folder in folders for path in folder.rglob("*.py"))
     assert all(f'"{name}"' in texts for name in registry.load_all(ROOT).thresholds)
 
 

@@ -18,6 +18,8 @@ class Box:
         self.workspace = folder / "workspace"
         (self.workspace / "solution").mkdir(parents=True)
         self._runs = 0
+        self.others: set[str] = set()
+        """Processes that ran before; a test may note them."""
 
     def write(self, name: str, content: str) -> None:
         path = self.workspace / name
