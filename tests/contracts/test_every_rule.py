@@ -41,6 +41,21 @@ def _examples(kind: str) -> list[object]:
     ]
 
 
+USUAL = 2
+"""Examples of each sort whose other spellings `make test` tries; `make test-all` has the rest."""
+
+
+def _spelled(kind: str) -> list[object]:
+    """The examples for tests that spell each of them in sixteen other ways."""
+    return [
+        pytest.param(
+            rule, example, id=f"{rule.code}-{name}", marks=[pytest.mark.slow] * (place >= USUAL)
+        )
+        for rule in RULES
+        for place, (name, example) in enumerate(getattr(rule, kind).items())
+    ]
+
+
 each_rule = pytest.mark.parametrize("rule", [pytest.param(rule, id=rule.code) for rule in RULES])
 
 
@@ -61,7 +76,7 @@ def test_honest(rule: Rule, example: Example) -> None:
     assert check.outcome is CheckOutcome.NOTHING, (check.reason, check.findings)
 
 
-@pytest.mark.parametrize(("rule", "example"), _examples("cheat"))
+@pytest.mark.parametrize(("rule", "example"), _spelled("cheat"))
 def test_cheat_in_other_words(rule: Rule, example: Example) -> None:
     for mutant in mutants(example):
         if mutant.operator in FOLLOWED and (rule.code, mutant.operator) not in MISSED:
@@ -69,7 +84,7 @@ def test_cheat_in_other_words(rule: Rule, example: Example) -> None:
             assert selftest.accuses(check), (mutant.operator, mutant.edit.shown())
 
 
-@pytest.mark.parametrize(("rule", "example"), _examples("honest"))
+@pytest.mark.parametrize(("rule", "example"), _spelled("honest"))
 def test_honest_in_other_words(rule: Rule, example: Example) -> None:
     name = next(name for name, item in rule.honest.items() if item is example)
     if not selftest.is_mutable(example) or (rule.code, name) in ACCUSED:
