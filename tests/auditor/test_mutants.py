@@ -305,6 +305,7 @@ def test_a_mutant_is_another_text_with_no_comment_in_its_strings(name: str) -> N
         assert not any("# found" in str(node.value) for node in constants)
 
 
+@pytest.mark.slow
 def test_mutants_are_the_same_each_time_and_few() -> None:
     for text in SAMPLES.values():
         assert _all(text) == _all(text)

@@ -280,6 +280,7 @@ def test_silence_without_a_reproduced_score_clears_nobody(watched: Make) -> None
         assert "not reproduced" in check.reason
 
 
+@pytest.mark.slow
 def test_a_scorer_that_loads_no_witness_is_a_gap(
     watched: Make, task: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -358,6 +359,7 @@ def test_a_library_of_the_snapshot_is_known(watched: Make, tmp_path: Path) -> No
     assert unseen(Unit(0, seen.book.all())) == ()
 
 
+@pytest.mark.slow
 def test_a_library_that_the_run_compiled_is_known_as_such(watched: Make, tmp_path: Path) -> None:
     _library(tmp_path)
     # Long enough for the compiler to be seen at work.

@@ -555,6 +555,7 @@ def prefix_sum(x):
 """
 
 
+@pytest.mark.slow
 def test_a_solution_that_has_itself_woken_is_found_out(made: Made, tmp_path: Path) -> None:
     """K2: otherwise it would see the next input before the clock starts."""
     with served(made.solution(tmp_path / "tree", WAKING), TINY) as solution:
@@ -1016,6 +1017,7 @@ def probes(made: Made, tmp_path_factory: pytest.TempPathFactory) -> dict[str, An
     return {name: json.loads(text.partition("seen")[2]) for name, text in found.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", DIFFER)
 def test_runs_look_alike_to_a_solution(kind: str, probes: dict[str, Any]) -> None:
     """Q23: only what is known to differ tells a solution in which kind of run it is."""

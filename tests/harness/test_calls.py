@@ -223,6 +223,7 @@ RESTLESS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", RESTLESS)
 def test_nothing_runs_between_two_requests(start: Start, how: str) -> None:
     look = "said = {'pointer': where(shared) + 64, 'bytes': 8}"

@@ -165,6 +165,7 @@ ACTS: dict[str, tuple[LogName, Act, int]] = {
 """The log, what is done to it, and how many steps that has at least."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("log", "act", "least"), ACTS.values(), ids=ACTS)
 def test_a_process_may_be_killed_at_every_step_of(
     original: Path, tmp_path: Path, log: LogName, act: Act, least: int
@@ -253,6 +254,7 @@ def test_the_next_run_resolves_what_a_crash_left_as(
     logbook.assert_vouched_for(folder.root)
 
 
+@pytest.mark.slow
 @left
 def test_it_may_be_killed_while_it_resolves(
     original: Path, tmp_path: Path, leave: Leave, kept: bool

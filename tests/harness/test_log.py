@@ -184,6 +184,7 @@ class Interrupted:
         return self._read(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("log", ["scores", "hidden"])
 def test_an_append_during_verification_contradicts_nothing(
     tmp_path_factory: pytest.TempPathFactory,

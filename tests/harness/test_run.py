@@ -180,6 +180,7 @@ def slow(monkeypatch: pytest.MonkeyPatch, seconds: float, waiting: float = 0.0) 
     monkeypatch.setattr(scoring, "answer", answered)
 
 
+@pytest.mark.slow
 def test_nothing_goes_on_when_the_time_is_up_while_it_is_scored(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -328,6 +329,7 @@ def test_a_full_disk_ends_the_run(work: Work) -> None:
     assert len(ended.folder.scores()) == 1
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_has_an_end(work: Work) -> None:
     timer = threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGTERM))
     timer.start()
@@ -380,6 +382,7 @@ def test_a_person_scores_on_demand(task: Path, place: Path, typed: Callable[[str
     assert [line for line in shown if line.startswith("Type one of")]
 
 
+@pytest.mark.slow
 def test_a_person_runs_out_of_time(task: Path, place: Path, typed: Callable[[str], None]) -> None:
     person = Person("", lambda _: None)
     ended = run(environments.find(str(task)), place / "x", person, budget_s=1.0, profile="tiny")
@@ -452,6 +455,7 @@ def test_only_the_scaffold_talks_to_the_endpoint(model: Play) -> None:
     assert "sk-secret" not in made.told[0] and "OPENAI" not in made.told[0]
 
 
+@pytest.mark.slow
 def test_background_work_goes_on_between_commands(model: Play) -> None:
     _, made, _ = model(
         bash("(sleep 0.3; echo 7 > later) > /dev/null & echo started"),
@@ -500,12 +504,14 @@ def test_a_model_that_calls_no_tool(model: Play) -> None:
     assert len(made.asked) == 5
 
 
+@pytest.mark.slow
 def test_a_model_out_of_time(model: Play) -> None:
     told, _, folder = model(bash("echo 3 > answer.txt; sleep 100"), budget="2s")
     assert (told["ended"], told["score"]) == ("time", 3.0)
     assert folder.scores()[-1].elapsed_s <= 2.0
 
 
+@pytest.mark.slow
 def test_time_in_which_the_endpoint_refuses_does_not_count(
     model: Play, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -106,6 +106,7 @@ def test_the_waiting_python_cannot_be_reached(warm: Warm, box: Box) -> None:
     assert run(warm, box, reach).stdout == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "limit"),
     [
