@@ -400,3 +400,15 @@ def test_a_worker_that_dies_costs_its_own_path_alone() -> None:
     with Pool(_die_on_two, _lost) as pool:
         results = list(pool.run(paths))
     assert results == ["lost 2" if path.name == "2" else path.name for path in paths]
+
+
+def test_a_large_tree_is_read_in_parts_of_neighbours(run: Terminal, folder: Path) -> None:
+    for number in range(4):
+        inner = folder / f"part{number}"
+        inner.mkdir()
+        for name in range(30):
+            (inner / f"m{name}.py").write_text(QUIET)
+    (folder / "part2" / "speed.py").write_text(CHEAT)
+    line = _only(run("auditor", "audit", folder, *COMMON))
+    assert _sites(line) == [("part2/speed.py", 3)]
+    assert "parts of neighbouring files" in _gaps(line)
