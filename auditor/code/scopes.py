@@ -134,6 +134,10 @@ class Index:
     stored: list[Stored] = field(default_factory=list)
     tests: list[Place] = field(default_factory=list)
     """What `if`, `while` and conditional expressions decide by."""
+    branches: list[ast.If | ast.While | ast.IfExp] = field(default_factory=list)
+    """What stands under each of them."""
+    constants: list[ast.Constant] = field(default_factory=list)
+    """In the order of the text, but for annotations."""
     statements: list[Place] = field(default_factory=list)
     """Statements through which data flows: bindings, returns, loops."""
     fields: dict[str, list[Stored]] = field(default_factory=dict)
@@ -214,6 +218,7 @@ class _Walk:
         self._push((node.value, node.slice))
 
     def constant(self, node: ast.Constant) -> None:
+        self._index.constants.append(node)
         if isinstance(node.value, str) and len(node.value) < 200:
             self._mention(node.value)
 
@@ -251,6 +256,7 @@ class _Walk:
 
     def if_expression(self, node: ast.IfExp) -> None:
         self._index.tests.append(self._place(node.test))
+        self._index.branches.append(node)
         self._children(node)
 
     # ---- statements
@@ -343,6 +349,7 @@ class _Walk:
 
     def if_(self, node: ast.If) -> None:
         self._index.tests.append(self._place(node.test))
+        self._index.branches.append(node)
         self._push((node.test,))
         self._push(node.orelse)
         if (name := _asked_name(node.test)) is not None:
@@ -354,6 +361,7 @@ class _Walk:
 
     def while_(self, node: ast.While) -> None:
         self._index.tests.append(self._place(node.test))
+        self._index.branches.append(node)
         self._children(node)
 
     def handler(self, node: ast.ExceptHandler) -> None:

@@ -251,8 +251,8 @@ def _written(program: Program) -> str:
         node.value
         for index in program.modules
         if index.at is None
-        for node in nested(index.tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        for node in index.constants
+        if isinstance(node.value, str)
     )
 
 

@@ -654,12 +654,7 @@ SIGNS: tuple[Callable[[_Look], Iterator[_Sign]], ...] = (
 
 def _branches(program: Program) -> dict[int, ast.AST]:
     """Branching statements and expressions, by what they test."""
-    return {
-        id(node.test): node
-        for index in program.modules
-        for node in nested(index.tree)
-        if isinstance(node, ast.If | ast.While | ast.IfExp)
-    }
+    return {id(node.test): node for index in program.modules for node in index.branches}
 
 
 def _results(unit: Unit) -> frozenset[Node]:

@@ -447,6 +447,7 @@ HOSTILE_FOLDERS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "break_it"), HOSTILE_FOLDERS)
 def test_a_log_that_was_touched_is_forged_or_unreadable(
     run: Terminal, honest: Path, file: str, break_it: Break

@@ -158,6 +158,7 @@ def test_nothing_of_the_harness_opens_inside(work: Work, place: Path) -> None:
 # Time
 
 
+@pytest.mark.slow
 def test_time_is_the_parents(work: Work) -> None:
     ended = work("echo 2 > answer.txt; (sleep 5; echo 9 > answer.txt) & sleep 100", 1.5)
     assert ended.reason == "time"

@@ -44,6 +44,7 @@ def box(tmp_path: Path) -> Box:
     return Box(tmp_path)
 
 
+@pytest.mark.slow
 def test_torch_trains_with_loader_workers(box: Box) -> None:
     box.write("solution/train.py", TRAIN)
     run = box.run("python", "train.py", env={"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": WARNING})

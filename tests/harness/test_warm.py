@@ -148,6 +148,7 @@ def test_a_missing_package_is_one_clear_sentence(tmp_path: Path) -> None:
         warm.run(["x.py"], workspace=tmp_path / "workspace", layer=tmp_path / "layer")
 
 
+@pytest.mark.slow
 def test_loaded_packages_work_in_every_fork(box: Box) -> None:
     program = "import torch\nx = torch.ones(300, 300)\nprint(int((x @ x).sum()))"
     with Warm(["torch"]) as warm:

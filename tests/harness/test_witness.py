@@ -310,6 +310,7 @@ def test_without_isolation_nothing_is_watched(box: Watched) -> None:
     assert box.report.interpreters == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["-S", "-I", "-E"])
 def test_a_python_without_the_witness_shows_from_outside(box: Watched, how: str) -> None:
     run = box.run("sh", "-c", f"python {how} -c 'import time; time.sleep(1)'; true")
@@ -485,6 +486,7 @@ def test_a_builtin_that_leads_elsewhere_in_memory_is_told(box: Watched) -> None:
     assert [(item.name, item.origin) for item in told.objects] == [("time.perf_counter", "memory")]
 
 
+@pytest.mark.slow
 def test_operators_are_listed_with_their_place(box: Watched) -> None:
     told = box.score(
         TORCH.format("x = torch.ones(3, 4)", "[x.cumsum(1) for _ in range(5)]"), operators=True
