@@ -91,10 +91,7 @@ class Reader:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Looks for no garbage meanwhile: nearly all of a program lives as long as the reading.
-
-    Looking for it takes a third of the time.
-    """
+    """Looks for no garbage meanwhile: nearly all of a program lives as long as the reading."""
     was = gc.isenabled()
     gc.disable()
     try:

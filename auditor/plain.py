@@ -97,12 +97,16 @@ class PlainAuditor:
 
     def _read(self, pieces: Sequence[Part]) -> Read:
         """Applies the rules about code, to several parts on several processes if that may be."""
-        folder = self._environment.root if self._environment else None
-        reader = Reader(self._rules_root, folder)
         if len(pieces) == 1 or not self._processes:
-            return together([reader(piece) for piece in pieces])
-        with Pool(reader, reader.lost) as pool:
+            return together([self._reader(piece) for piece in pieces])
+        fresh = replace(self._reader)  # rules that are loaded cannot be sent to another process
+        with Pool(fresh, fresh.lost) as pool:
             return together(list(pool.run(pieces)))
+
+    @cached_property
+    def _reader(self) -> Reader:
+        """One for all trees: it loads the rules when it is first asked."""
+        return Reader(self._rules_root, self._environment.root if self._environment else None)
 
     def _others(self, book: Book) -> Iterator[Check]:
         """Applies the rules that do not read code."""

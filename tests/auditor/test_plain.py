@@ -412,3 +412,11 @@ def test_a_large_tree_is_read_in_parts_of_neighbours(run: Terminal, folder: Path
     line = _only(run("auditor", "audit", folder, *COMMON))
     assert _sites(line) == [("part2/speed.py", 3)]
     assert "parts of neighbouring files" in _gaps(line)
+
+
+def test_a_large_tree_after_a_small_one(run: Terminal, folder: Path, place: Path) -> None:
+    (place / "small.py").write_text(QUIET)
+    for number in range(110):
+        (folder / f"m{number}.py").write_text(QUIET)
+    said = run("auditor", "audit", place / "small.py", folder, *COMMON)
+    assert [line["verdict"] for line in _lines(said)] == ["clean", "clean"]
