@@ -680,8 +680,8 @@ def quick(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
         monkeypatch.setattr(module, "load", lambda profile: facts)
     for module in (execution, score):
         monkeypatch.setattr(module, "limits", limits)
-    for name in ("bound_ms", "idle_ms"):
-        monkeypatch.setattr(score, name, lambda profile: 0.0)
+    for name, ms in (("bound_ms", 1e-3), ("idle_ms", 0.0)):
+        monkeypatch.setattr(score, name, lambda profile, ms=ms: ms)
     return _prepare(tmp_path / "quick")
 
 
