@@ -40,6 +40,7 @@ from harness.environment import Environment
 from harness.models import Split
 from harness.scoring import materialised, measure
 from harness.timing import timing_lock
+from tests import peak
 from tests.attempts.builder import Prepared, build
 from tests.attempts.recipe import recipes
 from tests.auditor import code_bench, libraries, synthetic
@@ -56,11 +57,10 @@ CHOICES = (
     "scores", "gains",
 )  # fmt: skip
 READ_TREE = """
-import resource, sys
+import sys
 from pathlib import Path
 from auditor import tree
 tree.read(Path(sys.argv[1]))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 say = Console(stderr=True, style="dim").print
 
@@ -181,19 +181,18 @@ def compare_cost(count: int) -> None:
         ]  # fmt: skip
         say(f"comparing {count} attempts")
         began, spent = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = subprocess.run(command, capture_output=True, check=False)
+        done, largest = peak.run(command)
         seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu = after.ru_utime + after.ru_stime - spent.ru_utime - spent.ru_stime
         found = [set(cluster["attempts"]) for cluster in json.loads(done.stdout)["clusters"]]
     rings = [{str(path) for path, of in made if of == ring} for ring in range(count)]
     right = sum(ring in found for ring in rings if ring)
     wrong = sum(str(path) in group for path, ring in made if ring is None for group in found)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(
         f"auditor compare, {count} synthetic attempts on {os.cpu_count()} cores: {seconds:.0f} s "
-        f"({cpu:.0f} s of CPU time), "
-        f"{peak:.0f} MiB in the largest process (1,000 within 300 s and 2 GiB); {right} of "
-        f"{sum(map(bool, rings))} rings of copies found, {wrong} independent attempts accused"
+        f"({cpu:.0f} s of CPU time), {largest / 1024:.0f} MiB in the largest process (1,000 within "
+        f"300 s and 2 GiB); {right} of {sum(map(bool, rings))} rings of copies found, "
+        f"{wrong} independent attempts accused"
     )
     _disguises()
 
@@ -329,8 +328,9 @@ def provenance_cost(size: int = 512 << 20, pairs: int = 11) -> None:
 def _peak(folder: Path) -> int:
     """The most memory, in KiB, that a process takes to know the files of a folder."""
     command = [sys.executable, "-c", READ_TREE, str(folder)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return int(done.stdout)
+    done, largest = peak.run(command)
+    done.check_returncode()
+    return largest
 
 
 def code_cost() -> None:

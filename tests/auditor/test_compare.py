@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,22 +13,13 @@ from auditor.cli.rule_commands import RULES
 from auditor.likeness import figures
 from auditor.models import Finding
 from auditor.rule import Rule, Unit
+from tests import peak
 from tests.auditor import synthetic
 from tests.auditor.likeness_samples import DISGUISED, INDEPENDENT, ORIGINAL, START
 from tests.harness.toy import PREPARE, Said, Terminal, answer, environment, fingerprint, refused
 
 JSON = ("--format", "json")
 LOG = "\n".join(f"step {n * 10} loss {4 - n / 37:.4f} elapsed {n * 7.31:.2f} s" for n in range(9))
-MEASURED = """
-import resource, subprocess, sys
-done = subprocess.run(sys.argv[1:], check=False)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
-sys.exit(done.returncode)
-"""
-"""Runs a command and says what its largest process took, in KiB.
-
-A child counts what its parent had when it was made, so the parent has to be this small one.
-"""
 LOSSES = "\n".join(f"step {n} loss {4 - n / 37:.12f}" for n in range(9))
 
 
@@ -226,10 +216,10 @@ def test_hostile_folders(run: Terminal, place: Path) -> None:
 @pytest.mark.slow
 def test_a_thousand_attempts(tmp_path: Path) -> None:
     made = synthetic.write(tmp_path, 1_000, 10)
-    done = subprocess.run(
-        [sys.executable, "-c", MEASURED, sys.executable, "-m", "auditor.cli", "compare",
-         *(path for path, _ in made), *JSON, "--start", tmp_path / "start"],
-        capture_output=True, check=False, timeout=1_200,
+    done, largest = peak.run(
+        [sys.executable, "-m", "auditor.cli", "compare", *(path for path, _ in made), *JSON,
+         "--start", tmp_path / "start"],
+        timeout_s=1_200,
     )  # fmt: skip
     assert done.returncode == 1, done.stderr[-2_000:]
     found = json.loads(done.stdout)
@@ -240,4 +230,4 @@ def test_a_thousand_attempts(tmp_path: Path) -> None:
     clusters = [set(cluster["attempts"]) for cluster in found["clusters"]]
     assert sorted(map(sorted, clusters)) == sorted(map(sorted, rings.values()))
     # The largest of the three processes: the command and the two that read for it.
-    assert 3 * int(done.stderr.split()[-1]) * 1024 < 2 << 30
+    assert 3 * largest * 1024 < 2 << 30
