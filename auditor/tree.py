@@ -31,7 +31,7 @@ TEXTS = 5_000
 """Files of code that are kept for the rules, and as many other texts."""
 TEXT_BYTES = 32 << 20
 """Of those files of code, and of the other texts: a syntax tree needs many times as much."""
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 REPOSITORY = b".git"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -223,20 +223,23 @@ class _Reader:
                 self._tree.unread.append(f"{path} (the files hold too much together)")
                 self._note(Entry(path=path, type="file", mode=_mode(facts), size=facts.st_size))
                 return
-            head, size, digest = b"", 0, hashlib.sha256()
-            while size <= self._bytes and (part := file.read(CHUNK)):
-                digest.update(part)
-                size += len(part)
+            head, size, digest = bytearray(), 0, hashlib.sha256()
+            buffer = memoryview(
+                bytearray(CHUNK)
+            )  # always the same: new pages cost more than hashing
+            while size <= self._bytes and (count := file.readinto(buffer)):
+                digest.update(buffer[:count])
+                size += count
                 if len(head) <= LIMIT_BYTES:
-                    head += part
+                    head += buffer[:count]
         self._bytes = max(self._bytes - size, 0)
         self._note(
             Entry(
                 path=path, type="file", mode=_mode(facts), size=size, sha256=digest.hexdigest()
             )
         )  # fmt: skip
-        self._tree.forms[path] = kind_of(path, head)
-        self._text(path, head, size)
+        self._tree.forms[path] = kind_of(path, bytes(head))
+        self._text(path, bytes(head), size)
 
     def _text(self, path: str, head: bytes, size: int) -> None:
         if size > LIMIT_BYTES:

@@ -949,7 +949,8 @@ _TEXT_MAGICS: tuple[tuple[bytes, str], ...] = (
     (b"BZh", "archive"), (b"GIF8", "image"), (b"BM", "image"), (b"RIFF", "image"),
 )  # fmt: skip
 """Beginnings that a text may have as well."""
-_CONTROLS = {code: None for code in range(32) if chr(code) not in "\t\n\r\f\b\x1b"} | {0xFFFD: None}
+_NO_TEXT = [chr(code) for code in range(32) if chr(code) not in "\t\n\r\f\b\x1b"] + ["\ufffd"]
+"""Characters that texts do not have; the last stands for bytes that are no UTF-8."""
 _PYTHON_LINE = re.compile(r"(?m)^(?:import \w|from [\w.]+ import |def \w+\(|class \w+[(:])")
 
 
@@ -988,7 +989,7 @@ def _binary_kind(content: bytes) -> str:
     if content[257:262] == b"ustar":
         return "archive"
     text = content[:_MOST_TEXT].decode("utf-8", "replace")
-    bad = len(text) - len(text.translate(_CONTROLS))
+    bad = sum(map(text.count, _NO_TEXT))
     if content[:2] in (b"\xff\xfe", b"\xfe\xff") or bad <= len(text) // 10:
         return "unreadable"
     return next((kind for magic, kind in _TEXT_MAGICS if content.startswith(magic)), "binary")
