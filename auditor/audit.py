@@ -51,6 +51,7 @@ Say = Callable[[str], None]
 
 DEFAULT_BUDGET_S = 30 * 60.0
 """Replay time per attempt under `auto`."""
+LOST = "trajectory.jsonl is not the one that was signed, so what it tells was not read"
 
 
 @dataclass(frozen=True)
@@ -192,6 +193,8 @@ class _Examination:
 
     def _trajectory(self) -> None:
         """Reads what was recorded of the agent's doing, and the files that only that shows."""
+        if self._verification.transcript == "changed":
+            return  # whoever changed it, it tells nothing about the agent
         found = self._recorded = recorded.read(self._folder.root)
         if found is None:
             return
@@ -204,6 +207,7 @@ class _Examination:
             instructions="\n".join(text.decode("utf-8", "replace") for _, text in given),
             roots=[str(self._folder.workspace.resolve())],
             imported=self._attempt.imported is not None,
+            claimed=self._attempt.imported is not None or self._verification.transcript != "signed",
         )
         self._written = imported.Written(self._environment, read.files)
 
@@ -280,6 +284,7 @@ class _Examination:
             required={code: self._rules.rule(code).scope for code in self._rules.required},
             direction=facts.direction,
             aggregate=facts.aggregate,
+            lost=[LOST] if self._verification.transcript == "changed" else [],
         )
         if self._attempt.imported is None:
             return decision

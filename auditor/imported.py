@@ -12,7 +12,7 @@ from auditor.code.program import entries
 from auditor.evidence import code, files
 from auditor.evidence.book import Book
 from auditor.evidence.places import HOMES, SOLUTION
-from auditor.models import Check, Finding, Scope, Site, VerdictName
+from auditor.models import Check, Finding, How, Scope, Site, VerdictName
 from auditor.registry import COMMON, RuleSet
 from auditor.rule import CodeRule, TrailRule
 from auditor.tree import is_test
@@ -134,10 +134,11 @@ class Written:
         ]
 
     def _cited(self, finding: Finding) -> Finding:
-        """Cites the event that wrote a file beside the file."""
+        """Cites the event that wrote a file beside the file; both are what an import claims."""
         paths = dict.fromkeys(site.path for site in finding.sites if site.path in self._files)
         events = [Site(event=self._files[path][1]) for path in paths if path is not None]
-        return finding.model_copy(update={"sites": (*finding.sites, *events)})
+        cited = (*finding.sites, *events)
+        return finding.model_copy(update={"sites": cited, "how": How.CLAIMED})
 
     def _place(self, path: str) -> str:
         """Where in a workspace a file lies, as far as its path tells."""

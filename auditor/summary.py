@@ -31,6 +31,8 @@ from harness.models import Attempt, HiddenLine, Outcome, ScoreLine, Split
 from harness.normalise import normalise, scale
 from harness.verify import Verification
 
+UNSIGNED = "trajectory.jsonl is not signed: what it tells is a claim, and convicts nobody"
+
 
 @dataclass(frozen=True)
 class Looked:
@@ -184,6 +186,7 @@ def _coverage(looked: Looked, decision: Decision) -> dict[str, JsonValue]:
         *decision.gaps,
         *(imported.missing if imported is not None else looked.verification.gaps),
         *(f"{line}, so it does not count" for line in looked.verification.unsealed),
+        *([UNSIGNED] if looked.verification.transcript == "unsigned" else []),
         *(["nothing was executed again (--replay never)"] if looked.replay == "never" else []),
     ]
     return {

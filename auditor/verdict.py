@@ -104,6 +104,7 @@ def decide(
     required: Mapping[str, Scope],
     direction: Literal["lower", "higher"] = "higher",
     aggregate: Literal["best", "last"] = "best",
+    lost: Sequence[str] = (),
 ) -> Decision:
     """Decides about every entry and about the attempt.
 
@@ -114,6 +115,7 @@ def decide(
         required: codes that must have looked before anything is clean, with their scopes.
         direction: which scores are better.
         aggregate: whether the best or the last valid entry counts.
+        lost: evidence on the attempt as a whole that was there once, one sentence each.
 
     Raises:
         RuleSetError: nothing was checked at all.
@@ -121,7 +123,7 @@ def decide(
     if not checks and not any(entry.checks for entry in entries):
         raise RuleSetError("No rule was applied, so nothing can be said.")
     conduct = _conduct(findings)
-    attempt_gaps = _gaps(checks, _scoped(required, Scope.ATTEMPT), "the attempt")
+    attempt_gaps = *lost, *_gaps(checks, _scoped(required, Scope.ATTEMPT), "the attempt")
     judged = {entry.index: _entry(entry, findings, required) for entry in entries}
     ranked = _ranked(entries, direction, aggregate)
     claimed = ranked[0] if ranked else None

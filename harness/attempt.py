@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
-from harness import chain, journal, keys, snapshot
+from harness import chain, journal, keys, snapshot, trajectory
 from harness.errors import LogForged, UsageError
 from harness.files import (
     append_durably,
@@ -38,6 +38,7 @@ LOGS: tuple[LogName, ...] = ("scores", "hidden")
 _OTHER: dict[LogName, LogName] = {"scores": "hidden", "hidden": "scores"}
 _NEXT = "next_attempt_sha256"
 """In a head's binding while an attempt is being ended: `attempt.json` as it will be."""
+_TRANSCRIPT = "trajectory_sha256"
 SEE = "`auditor verify DIR` says more; nothing is added to such a log."
 
 
@@ -84,13 +85,16 @@ class AttemptFolder:
         return folder
 
     @classmethod
-    def create(cls, root: Path, attempt: Attempt, *, noted: bool = True) -> "AttemptFolder":
+    def create(
+        cls, root: Path, attempt: Attempt, *, noted: bool = True, transcript: str = ""
+    ) -> "AttemptFolder":
         """Writes `attempt.json` and empty signed logs into `root`, and begins its journal.
 
         Args:
             root: an empty folder, or one with a workspace.
             attempt: its facts.
             noted: whether the host's journal knows of it; not for an attempt that is thrown away.
+            transcript: hash of its `trajectory.jsonl`, where that is there already.
         """
         folder = cls(root)
         write_atomic(root / "attempt.json", canonical_json(attempt.model_dump(mode="json")) + b"\n")
@@ -99,7 +103,10 @@ class AttemptFolder:
             write_atomic(folder._log(log), b"")
             if noted:
                 journal.record(attempt.run_id, log, journal.GENESIS, folder.identity())
-            folder._write_head(log, chain.head((), folder._binding(chain.ZERO, first)))
+            binding = folder._binding(chain.ZERO, first, transcript)
+            folder._write_head(log, chain.head((), binding))
+        if noted and transcript:
+            journal.record(attempt.run_id, "trajectory", 0, transcript)
         return folder
 
     def attempt(self) -> Attempt:
@@ -240,13 +247,18 @@ class AttemptFolder:
             write_atomic(self._log("scores"), b"".join(map(chain.encode, lines)))
             if noted:
                 journal.record(self.attempt().run_id, "scores", lines[-1].index, lines[-1].hash)
-            self._write_head("scores", chain.head(lines, self._binding(chain.ZERO, rolled)))
+            binding = self._binding(chain.ZERO, rolled, _transcript(self.head("scores")))
+            self._write_head("scores", chain.head(lines, binding))
 
-    def finish(self, end: datetime) -> None:
+    def finish(self, end: datetime, *, transcript: str = "") -> None:
         """Notes when the attempt ended, and signs that.
 
         The heads first vouch for `attempt.json` both as it is and as it is about to be: a crash
         leaves one of the two.
+
+        Args:
+            end: the moment.
+            transcript: hash of what was written to `trajectory.jsonl`, which is signed with it.
 
         Raises:
             UsageError: it has ended before.
@@ -257,11 +269,28 @@ class AttemptFolder:
                 raise UsageError(f"{self.root} has ended before.")
             ended = self.attempt().model_copy(update={"end": end})
             text = canonical_json(ended.model_dump(mode="json")) + b"\n"
+            more = {_TRANSCRIPT: transcript} if transcript else {}
+            if transcript:
+                journal.record(self.attempt().run_id, "trajectory", 0, transcript)
             for log in LOGS:
-                self._rebind(log, {_NEXT: sha256_bytes(text)})
+                self._rebind(log, {_NEXT: sha256_bytes(text), **more})
             write_atomic(self.root / "attempt.json", text)
             for log in LOGS:
                 self._rebind(log, {})
+
+    def transcript(self) -> Literal["none", "signed", "unsigned", "changed"]:
+        """Returns what vouches for `trajectory.jsonl`: both heads and this host's journal do.
+
+        It is `unsigned` in attempts of before transcripts were signed, and until a run has ended;
+        `changed` also where one that was signed is missing.
+        """
+        noted = journal.history(self.attempt().run_id, "trajectory")
+        heads = {_transcript(self.head(log)) for log in LOGS} - {""}
+        signed = heads | {line.hash for line in noted}
+        now = trajectory.sha256(self.root)
+        if signed:
+            return "signed" if signed == {now} else "changed"
+        return "none" if now is None else "unsigned"
 
     def resolve(self) -> None:
         """Brings both logs back to what a head covers, after a crash.
@@ -327,13 +356,15 @@ class AttemptFolder:
         rolled = (other if log == "hidden" and other else before).binding["manifests_sha256"]
         if log == "scores":
             rolled = self._rolled(rolled, line.commit)
-        return self._binding(other.hash if other else chain.ZERO, rolled)
+        other_hash = other.hash if other else chain.ZERO
+        return self._binding(other_hash, rolled, _transcript(before))
 
-    def _binding(self, other: str, rolled: str) -> dict[str, str]:
+    def _binding(self, other: str, rolled: str, transcript: str) -> dict[str, str]:
         return {
             "attempt_sha256": sha256_bytes((self.root / "attempt.json").read_bytes()),
             "other_hash": other,
             "manifests_sha256": rolled,
+            **({_TRANSCRIPT: transcript} if transcript else {}),
         }
 
     def _rolled(self, value: str, commit: str) -> str:
@@ -400,6 +431,11 @@ class AttemptFolder:
 
     def _write_head(self, log: LogName, head: Head) -> None:
         write_atomic(self._head_path(log), canonical_json(head.model_dump(mode="json")) + b"\n")
+
+
+def _transcript(head: Head | None) -> str:
+    """Returns the hash of the transcript that a head vouches for; empty for none."""
+    return head.binding.get(_TRANSCRIPT, "") if head is not None else ""
 
 
 def _small(path: Path) -> bytes:

@@ -14,11 +14,13 @@ from harness.files import canonical_json, parse_line, sync_folder
 from harness.models import JournalLine, Line
 
 LogName = Literal["scores", "hidden"]
+Noted = LogName | Literal["trajectory"]
+"""What the journal has lines of; of a transcript there is one, its hash when it was signed."""
 GENESIS = -1
 """Index of the line that a log's journal begins with; its hash is the attempt's identity."""
 
 
-def record(run_id: str, log: LogName, index: int, hash: str) -> None:
+def record(run_id: str, log: Noted, index: int, hash: str) -> None:
     """Notes that a line is about to be sealed; returns when the note is on disk."""
     line = JournalLine(run_id=run_id, log=log, index=index, hash=hash, at=datetime.now(UTC))
     path = _path()
@@ -33,7 +35,7 @@ def record(run_id: str, log: LogName, index: int, hash: str) -> None:
         sync_folder(path.parent)
 
 
-def history(run_id: str, log: LogName) -> tuple[JournalLine, ...]:
+def history(run_id: str, log: Noted) -> tuple[JournalLine, ...]:
     """Returns what this host has sealed of a log, oldest first; empty for others' attempts."""
     path = _path()
     if not path.is_file():

@@ -157,8 +157,9 @@ class Head(Record):
     """Index of the last sealed line; -1 for an empty log."""
     hash: Sha256
     binding: dict[str, str]
-    """`attempt_sha256`, `other_hash` (the other chain's head hash), `manifests_sha256`; while an
-    attempt is being ended also `next_attempt_sha256`, of `attempt.json` with its end."""
+    """`attempt_sha256`, `other_hash` (the other chain's head hash), `manifests_sha256`; once its
+    transcript is complete `trajectory_sha256`; while an attempt is being ended also
+    `next_attempt_sha256`, of `attempt.json` with its end."""
     public_key: str
     signature: str
 
@@ -167,7 +168,7 @@ class JournalLine(Record):
     """A line of the host journal, kept outside all attempts, that exposes rollback."""
 
     run_id: str
-    log: Literal["scores", "hidden"]
+    log: Literal["scores", "hidden", "trajectory"]
     index: int
     hash: Sha256
     at: datetime

@@ -1,15 +1,18 @@
 """`trajectory.jsonl`: what an agent said and did, one event a line, recorded or imported.
 
-Whoever records it writes one `Event` per line with `encode`, `index` growing from 0. Nothing signs
-it: it tells what to look at, and its absence or silence clears nobody. `read` takes any file, since
-an attempt folder may come from anywhere: what cannot be read is named and never raises.
+Whoever records it writes one `Event` per line with `encode`, `index` growing from 0. A run signs it
+as a whole when it ends (`AttemptFolder.transcript`); its absence or silence clears nobody. `read`
+takes any file, since an attempt folder may come from anywhere: what cannot be read is named and
+never raises.
 """
 
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
 
@@ -106,10 +109,8 @@ def encode(event: Event) -> bytes:
 
 def read(root: Path) -> Trajectory | None:
     """Returns the trajectory of the attempt in `root`; None where none was recorded."""
-    path = root / NAME
     try:
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        with os.fdopen(os.open(path, flags), "rb") as file:
+        with _opened(root) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 return Trajectory((), (f"{NAME} is not a plain file",))
             events: list[Event] = []
@@ -127,6 +128,25 @@ def read(root: Path) -> Trajectory | None:
         return None
     except OSError as error:
         return Trajectory((), (f"{NAME} cannot be opened: {error.strerror}",))
+
+
+def sha256(root: Path) -> str | None:
+    """Returns the hash of the attempt's trajectory; empty for what none is, None where none is."""
+    try:
+        with _opened(root) as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode) or found.st_size > TOTAL_BYTES:
+                return ""
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return ""
+
+
+def _opened(root: Path) -> BufferedReader:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    return os.fdopen(os.open(root / NAME, flags), "rb")
 
 
 def _event(line: bytes) -> Event:
@@ -156,4 +176,6 @@ def _encodable(value: JsonValue) -> JsonValue:
     return [_encodable(item) for item in value] if isinstance(value, list) else value
 
 
-__all__ = ["EVENTS", "NAME", "TEXT", "Event", "EventKind", "Trajectory", "encode", "read"]
+__all__ = [
+    "EVENTS", "NAME", "TEXT", "Event", "EventKind", "Trajectory", "encode", "read", "sha256",
+]  # fmt: skip

@@ -33,6 +33,11 @@ class Verification:
     problems: tuple[str, ...] = ()
     gaps: tuple[str, ...] = ()
     unsealed: tuple[str, ...] = ()
+    transcript: Literal["none", "signed", "unsigned", "changed"] = "none"
+    """`trajectory.jsonl`; one that is not as it was signed is a forgery, and no evidence.
+
+    The status is about the logs alone: whoever changes a transcript, the scores are what they were.
+    """
 
 
 def verify(root: Path, pinned: str | None = None) -> Verification:
@@ -83,6 +88,7 @@ class _Verifier:
             "forged" if self._problems else "intact",
             signer if _PUBLIC_KEY.fullmatch(signer) else "",
             trust, _shown(self._problems), _shown(self._gaps), _shown(self._unsealed),
+            self._folder.transcript(),
         )  # fmt: skip
 
     def _trust(self, signer: str) -> Trust:

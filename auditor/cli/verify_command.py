@@ -19,8 +19,13 @@ def print_verification(directory: Path, key: str | None) -> int:
     if found.status == "unreadable":
         problem, _, hint = "; ".join(found.problems).partition("\n")
         raise UsageError(problem, hint=hint)
-    typer.echo(f"{found.status}: {plain(directory)}")
+    forged = found.status == "forged" or found.transcript == "changed"
+    typer.echo(f"{'forged' if forged else found.status}: {plain(directory)}")
     typer.echo(f"  signer   {plain(found.signer)} ({found.trust})")
+    if found.transcript == "unsigned":
+        typer.echo("  note     trajectory.jsonl is not signed: anybody could have written it")
+    if found.transcript == "changed":
+        typer.echo("  problem  trajectory.jsonl is not the one that was signed")
     for label, lines in (
         ("problem", found.problems),
         ("unsealed", found.unsealed),
@@ -28,4 +33,4 @@ def print_verification(directory: Path, key: str | None) -> int:
     ):
         for line in lines:
             typer.echo(f"  {label:8} {plain(line)}")
-    return int(found.status == "forged")
+    return int(forged)

@@ -47,6 +47,7 @@ def collect(
             "signer": verification.signer,
             "trust": verification.trust,
             "imported": claimed,
+            "transcript": verification.transcript,
         },
         stage="log",
     )

@@ -1,8 +1,9 @@
 """What an agent did and said, event by event: deeds as the code engine reads them, and words.
 
-A command or snippet is `inferred` from: it is code that was executed, as whoever recorded it says.
-The agent's words are `claimed`. Nothing here says that something is wrong; places are given their
-meaning by `auditor.evidence.places`, and rules judge.
+A command or snippet is `inferred` from: it is code that was executed, as the harness saw. Where
+this harness does not vouch for the transcript it is `claimed`, as the agent's words always are.
+Nothing here says that something is wrong; places are given their meaning by
+`auditor.evidence.places`, and rules judge.
 """
 
 import re
@@ -80,6 +81,7 @@ def collect(
     instructions: str = "",
     roots: Iterable[str] = (),
     imported: bool = False,
+    claimed: bool = False,
 ) -> Read:
     """Notes what the events of an attempt show.
 
@@ -90,8 +92,10 @@ def collect(
         instructions: what the agent was told, besides what the events say.
         roots: where the workspace lay, as absolute paths.
         imported: somebody else recorded it.
+        claimed: this harness does not vouch for it.
     """
-    return _Reader(book, trajectory, facts, instructions, tuple(roots), imported).run()
+    how = How.CLAIMED if claimed else How.INFERRED
+    return _Reader(book, trajectory, facts, instructions, tuple(roots), imported, how).run()
 
 
 class _Reader:
@@ -103,8 +107,10 @@ class _Reader:
         instructions: str,
         roots: tuple[str, ...],
         imported: bool,
+        how: How,
     ) -> None:
         self._book, self._trajectory, self._imported = book, trajectory, imported
+        self._how = how
         given = (event.text for event in trajectory.events if event.who == "user")
         self._told = told("\n\n".join([instructions, *given]))
         self._places = Places(facts, self._told, roots)
@@ -365,7 +371,7 @@ class _Reader:
                 "network": self._told.network, "scored_next": after.get(event.index, False),
             },
             stage="trajectory",
-            how=How.INFERRED,
+            how=self._how,
         )  # fmt: skip
 
     def _words(self, event: Event, most: int) -> int:

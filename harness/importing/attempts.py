@@ -128,10 +128,9 @@ def one(
             missing=tuple(dict.fromkeys([*_ALWAYS, *_missing(run), *seen])),
         ),
     )
-    folder = AttemptFolder.create(root, attempt, noted=noted)
+    transcript = _write_events(run, root) if run.events else ""
+    folder = AttemptFolder.create(root, attempt, noted=noted, transcript=transcript)
     folder.fill(_lines(run.rows, commits, attempt.start), noted=noted)
-    if run.events:
-        _write_events(run, root)
     return folder
 
 
@@ -240,7 +239,8 @@ def _lines(rows: Sequence[Row], commits: Sequence[str], start: datetime) -> Iter
         yield at, elapsed, commit, score
 
 
-def _write_events(run: Run, root: Path) -> None:
+def _write_events(run: Run, root: Path) -> str:
+    """Writes the transcript and returns its hash."""
     parts, left = [], TOTAL_BYTES
     for event in run.events[:EVENTS]:
         line = encode(event)
@@ -248,7 +248,9 @@ def _write_events(run: Run, root: Path) -> None:
         if left < 0:
             break
         parts.append(line)
-    write_atomic(root / NAME, b"".join(parts))
+    whole = b"".join(parts)
+    write_atomic(root / NAME, whole)
+    return sha256_bytes(whole)
 
 
 def _began(run: Run) -> datetime:

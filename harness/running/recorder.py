@@ -1,5 +1,6 @@
 """Writes `trajectory.jsonl` while a run goes on."""
 
+import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,12 @@ class Recorder:
         self._path, self._elapsed_s = root / NAME, elapsed_s
         self._index = 0
         self._room = ROOM_BYTES
+        self._written = hashlib.sha256()
+
+    @property
+    def sha256(self) -> str:
+        """Hash of all that was written, whatever became of the file since."""
+        return self._written.hexdigest()
 
     def add(self, kind: EventKind, **fields: Any) -> int:
         """Appends an event; returns its index. Texts beyond a reader's limit are cut."""
@@ -37,6 +44,7 @@ class Recorder:
         at, elapsed = datetime.now(UTC), round(self._elapsed_s(), 3)
         line = encode(Event(index=index, at=at, elapsed_s=elapsed, kind=kind, **fields))
         self._room -= len(line)
+        self._written.update(line)
         with self._path.open("ab") as file:
             file.write(line)
         return index

@@ -112,8 +112,8 @@ def _finished(room: Room, reason: str, failure: HarnessError | None) -> Ended:
         room.say("taking the last score")
         line = scoring.answer(folder, room.environment, at=end, paused_s=clock.paused_s)
         room.recorder.add(EventKind.SCORE, who="harness", entry=line.index, score=line.score)
-    folder.finish(end)
     room.recorder.note(f"end: {reason}", paused_s=round(clock.paused_s, 3))
+    folder.finish(end, transcript=room.recorder.sha256)
     lines = folder.scores()
     picked = pick(lines, room.environment.facts)
     return Ended(
