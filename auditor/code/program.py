@@ -577,14 +577,27 @@ class _Reach:
 
     def run(self) -> set[Scope]:
         """Returns the modules, classes and functions that may run."""
-        program = self._program
         for index in self._first():
             self._load(index)
-        for function in program.entry_functions():
+        for function in self._called_from_outside():
             self._add(function)
         while self._start():
             pass
         return self._found
+
+    def _called_from_outside(self) -> Iterable[Scope]:
+        """What scoring calls; where nobody knows what it is, every function may be."""
+        program = self._program
+        if program.entries is not None:
+            return program.entry_functions()
+        loaded = {index.root for index in self._first()}
+        return [
+            scope
+            for index in program.modules
+            if index.root in loaded
+            for scope in index.scopes
+            if scope.sort is Sort.FUNCTION and scope.parent is not None and not _is_nested(scope)
+        ]
 
     def _start(self) -> bool:
         """Follows what files do when they are started; returns whether one more may be."""
@@ -715,6 +728,11 @@ def _indexed(path: str, text: str, shift: int) -> Index | None:
 
 def _said(argument: ast.expr, given: Mapping[str, ast.expr]) -> ast.expr:
     return given.get(argument.id, argument) if isinstance(argument, ast.Name) else argument
+
+
+def _is_nested(scope: Scope) -> bool:
+    """Whether a function stands within another one, and is called by nobody else."""
+    return scope.parent is not None and scope.parent.function().sort is Sort.FUNCTION
 
 
 def _dotted(path: str) -> str:

@@ -74,6 +74,18 @@ def test_what_is_read_in_a_folder_is_a_suspicion(run: Terminal, folder: Path) ->
     assert _sites(line) == [("deep/speed.py", 3)]
 
 
+@pytest.mark.parametrize("indented", [False, True])
+def test_a_function_that_only_somebody_else_calls_may_run(
+    run: Terminal, folder: Path, indented: bool
+) -> None:
+    lines = ["def solve(x):", *("    " + line for line in CHEAT.splitlines() if line)]
+    text = ["class Solver:", *("    " + line for line in lines)] if indented else lines
+    (folder / "deep" / "speed.py").write_text("\n".join(text) + "\n")
+    line = _only(run("auditor", "audit", folder, *COMMON))
+    assert line["verdict"] == "suspect"
+    assert _sites(line) == [("deep/speed.py", len(text))]
+
+
 def test_a_file_that_is_named_is_what_runs(run: Terminal, folder: Path) -> None:
     (folder / "main.py").write_text(CHEAT)
     said = run("auditor", "audit", folder / "main.py", *COMMON)
