@@ -21,7 +21,7 @@ test: setup
 	$(BIN)/python -m pytest -m 'not slow and not gpu and not exhaustive' -n auto --dist loadfile --no-loadscope-reorder
 
 test-all: setup
-	$(BIN)/python -m pytest -m 'slow or gpu'
+	$(BIN)/python -m pytest -m 'slow or gpu' -n auto --dist loadfile
 
 check: setup
 	$(BIN)/ruff format --check .
