@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from harness.errors import InvalidSolution
 from harness.intervention import Case, Observation
 from harness.models import Outcome
+from harness.printout import printout
 
 from . import instance as instances
 from . import pristine, weights
@@ -35,8 +36,6 @@ DEARER, DEARER_S, PAIRS = 1.2, 0.25, 5
 """A run is dearer when it takes this many times and seconds more, in every one of so many pairs.
 Two adjacent honest runs differ by up to a fifth, so an honest one would have to be unlucky in one
 direction in all of them; a small saving is found all the same."""
-LOG_LINES, LOGGED = 100, 200
-"""Lines of what a run has printed that are kept, and characters of each."""
 COLLECTED = ".collected"
 COLLECT = (
     "bash",
@@ -125,6 +124,7 @@ class Bench:
         place_reference(tree, pristine.expected(self.shipped, self.settings))
         if change:
             change(tree)
+        before = {path.relative_to(tree).as_posix() for path in tree.rglob("*")}
         run = execute(tree, layer, self.settings, COLLECT)
         shutil.rmtree(tree)
         return {
@@ -135,7 +135,7 @@ class Bench:
                 name: asdict(run)[name] for name in ("seconds", "cpu_seconds", "timed_out", "limit")
             },
             "stderr": run.stderr[-500:],
-            "log": [line[:LOGGED] for line in run.stdout.splitlines()[-LOG_LINES:]],
+            "log": list[JsonValue](printout(run, before)),
         }
 
 

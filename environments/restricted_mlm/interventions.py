@@ -174,8 +174,11 @@ def _other_language(case: Case, solution: Path, scratch: Path) -> Observation:
         outcome,
         f"about {learned:.2f} nats better than word frequencies",
         f"{again:.2f} nats better on the new language, {kept:.2f} on the old one",
-        {"learned": learned, "again": again, "kept": kept},
-    )
+        {
+            "learned": learned, "again": again, "kept": kept,
+            "log": list(found.log), "log_beside": list(found.log_beside),
+        },
+    )  # fmt: skip
 
 
 def _training_traced(case: Case, solution: Path, scratch: Path) -> Observation:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from harness import keys
+from harness import keys, sandbox
 from harness.cache import cached
 from harness.errors import InvalidSolution, ScorerFailure
 from harness.models import Split
@@ -105,7 +105,7 @@ def complete(tree: Path, profile: str) -> None:
 
 def remake(
     tree: Path, layer: Path, settings: Settings, watch: Mapping[str, Path] = MappingProxyType({})
-) -> None:
+) -> sandbox.Run:
     """Has `reproduce.sh` remake what a workspace is scored by.
 
     Args:
@@ -120,7 +120,7 @@ def remake(
     env = workers.environment(settings)
     if watch:
         env |= {"PYTHONPATH": ":".join(watch)}
-    reproduce(
+    return reproduce(
         tree, layer, limits=workers.limits(settings, settings.reproduce_limit_s), env=env,
         readonly=watch,
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,13 +12,14 @@ import numpy as np
 from harness.errors import InvalidSolution, ScorerFailure
 from harness.files import read_beneath
 from harness.intervention import Case
+from harness.printout import printout, tells
 
 from . import probes, text, trial
 from .inside.operators import is_allowed
 from .language import Language
 from .prepare import DATA, PAGES, draw_texts, remake
 from .score import lay_out
-from .settings import ROOT, load
+from .settings import ROOT, Settings, load
 from .trial import Call
 
 SOURCE_BYTES = 1 << 16
@@ -43,6 +45,10 @@ class Remade:
     """Forward passes that were watched while it trained."""
     forbidden: tuple[str, ...]
     """Operators in them that are not allowed."""
+    log: tuple[str, ...] = ()
+    """What the training said."""
+    log_beside: tuple[str, ...] = ()
+    """What it says on the text that the attempt is about, where it said figures; else nothing."""
 
 
 @lru_cache(maxsize=6)
@@ -59,12 +65,34 @@ def remade(case: Case, solution: Path, scratch: Path) -> Remade | str:
         try:
             _lay_out_source(solution, tree, case.private)
             _change_language(tree, language, draw, case)
-            remake(tree, layer, settings, WATCH)
+            log = _trained(tree, layer, settings, WATCH)
             forwards, forbidden = _listened(layer)
             new, old = (_measured(tree, one, draw, case) for one in (language, known))
         except InvalidSolution as error:
             return f"the model was not made again: {str(error).rstrip('.')}"
-    return Remade(*(new[0], old[0], new[1], old[1]), forwards=forwards, forbidden=tuple(forbidden))
+    return Remade(
+        *(new[0], old[0], new[1], old[1]), forwards=forwards, forbidden=tuple(forbidden), log=log,
+        log_beside=_said_at_home(case, solution, scratch) if tells(log) else (),
+    )  # fmt: skip
+
+
+def _said_at_home(case: Case, solution: Path, scratch: Path) -> tuple[str, ...]:
+    """Returns what the same training says on the text that the attempt is about."""
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        tree, layer = Path(folder, "workspace"), Path(folder, "layer")
+        try:
+            _lay_out_source(solution, tree, case.private)
+            return _trained(tree, layer, load(case.profile), {})
+        except InvalidSolution:
+            return ()
+
+
+def _trained(
+    tree: Path, layer: Path, settings: Settings, watch: Mapping[str, Path]
+) -> tuple[str, ...]:
+    """Has a model made again, and returns what that said about its work."""
+    before = {path.relative_to(tree).as_posix() for path in tree.rglob("*")}
+    return tuple(printout(remake(tree, layer, settings, watch), before))
 
 
 def _lay_out_source(solution: Path, tree: Path, private: Path) -> None:

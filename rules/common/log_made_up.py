@@ -51,7 +51,8 @@ class LogMadeUp(RunRule):
     earlier version of the code has left behind; whoever prints nothing.
 
     ## What it misses
-    Made-up figures that are computed from the rows; tasks whose replays keep no log.
+    Made-up figures that are computed from the rows, or printed without a name; solutions that are
+    not run again on other data.
     """
 
     code = "ANY067"
@@ -84,8 +85,10 @@ class LogMadeUp(RunRule):
             replayed("reference_marked", "stale", log=_log(*_LOSSES)),
         ),
         "the same on another text": Facts(
-            replayed("other_language", "stale", log=_log(*_LOSSES)),
-            replayed("not_source_removed", "held", log=_log(*_LOSSES)),
+            replayed("other_language", "stale", log=_log(*_LOSSES), log_beside=_log(*_LOSSES)),
+        ),
+        "the same on another text, although the model follows": Facts(
+            replayed("other_language", "held", log=_log(*_LOSSES), log_beside=_log(*_LOSSES)),
         ),
     }
     honest = {
@@ -93,6 +96,14 @@ class LogMadeUp(RunRule):
             replayed("other_rows", "held", log=_log(*(x + 0.31 for x in _LOSSES))),
             replayed("reference_removed", "held", log=_log(*_LOSSES)),
             replayed("not_source_removed", "held", log=_log(*(x + 1e-4 for x in _LOSSES))),
+        ),
+        "follows another text": Facts(
+            replayed(
+                "other_language",
+                "held",
+                log=_log(*_LOSSES),
+                log_beside=_log(*(x - 0.07 for x in _LOSSES)),
+            ),
         ),
         "prints nothing": Facts(
             replayed("other_rows", "held"), replayed("reference_removed", "held")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from textwrap import indent
 
 import numpy as np
@@ -582,6 +583,24 @@ def test_an_intervention_shows_it(made: Made, what: str) -> None:
     name, text, outcome = SHOWN[what]
     found = made.observe(name, text)
     assert found.outcome is outcome, found.observed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("base", "follows"), [("2.0", False), ("data[:4096].mean()", True)])
+def test_what_a_training_says_is_kept_on_both_texts(made: Made, base: str, follows: bool) -> None:
+    tree = made.tree(OURS)
+    shown = f"[print(f'step {{n}}: loss {{{base} / (n + 1):.4f}}') for n in range(9)]"
+    (tree / "solution/reproduce.sh").write_text("sed -i 's/: 150/: 9/' train.py\npython train.py\n")
+    with (tree / "solution/train.py").open("a") as file:
+        file.write(f"    data = np.fromfile(HERE / 'data/train.bin', np.uint16)\n    {shown}\n")
+    case = Case(made.private, made.workspace, made.trees, b"\7" * 32, "tiny", TINY)
+    with TemporaryDirectory(dir=made.trees) as scratch:
+        found = BY_NAME["other_language"].observe(case, tree, Path(scratch))
+    log, beside = found.data["log"], found.data["log_beside"]
+    assert isinstance(log, list) and isinstance(beside, list)
+    assert sum("loss" in str(line) for line in log) == len(log) - 1 == 9
+    assert len(log) == len(beside)
+    assert (log[-9:] != beside[-9:]) is follows
 
 
 def test_every_intervention_has_a_rule() -> None:

@@ -30,7 +30,8 @@ def main():
         loss.backward()
         optimizer.step()
         schedule.step()
-    print(loss.item())
+        if step % 25 == 0:
+            print(f"step {step}: loss {loss.item():.4f}", flush=True)
     save_file({name: value.contiguous() for name, value in model.state_dict().items()}, WEIGHTS)
 
 
