@@ -9,7 +9,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from auditor.code.respelling import SEPARATOR, key, value_of
@@ -159,6 +159,7 @@ def is_calm(text: str) -> bool:
     return max(map(len, lines_of(text))) <= LONGEST_RUN
 
 
+@lru_cache(maxsize=4)  # what an attempt began with is compared with entry after entry
 def by_nodes(text: str, offset: int = 0) -> Unit | None:
     """Returns the outline of a text down to statements, or None where libcst cannot read it.
 

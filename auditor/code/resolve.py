@@ -99,6 +99,8 @@ class Resolver:
 
     def things(self, node: ast.expr, depth: int = 0) -> Things:
         """Returns what an expression may refer to."""
+        if isinstance(node, ast.Constant):
+            return NOTHING
         key = self._key("things", node)
         known = self._answers.get(key)
         if known is not None:  # most questions are asked many times
@@ -386,6 +388,8 @@ class Resolver:
 
     def _makers(self, func: ast.expr, depth: int) -> Iterator[ast.Call]:
         """Yields the calls that made what is called."""
+        if isinstance(func, ast.Attribute):
+            return
         for origin in self.origins(func, depth):
             if isinstance(origin, ast.Call):
                 yield origin
@@ -630,6 +634,8 @@ class Resolver:
         self, node: ast.expr, scope: Environment | None = None, depth: int = 0
     ) -> tuple[Value, ...]:
         """Returns the constants an expression may be; empty when it is not constant."""
+        if isinstance(node, ast.Constant):
+            return _constant(node)
         key = self._key("values", node)
         if not scope:
             known = self._answered(key)
@@ -656,8 +662,6 @@ class Resolver:
 
     def _fold(self, node: ast.expr, scope: Environment, depth: int) -> Iterator[Value]:
         match node:
-            case ast.Constant(value=str() | bytes() | int() | float() as constant):
-                yield constant
             case ast.Name(id=name) if name in scope:
                 yield from scope[name]
             case ast.Name(id=name):
@@ -990,6 +994,12 @@ def paired(function: Scope, target: Target) -> Iterator[tuple[str, ast.expr]]:
     for keyword in target.keywords:
         if keyword.arg:
             yield keyword.arg, keyword.value
+
+
+def _constant(node: ast.Constant) -> tuple[Value, ...]:
+    value = node.value
+    known = isinstance(value, str | bytes | int | float) and folding.small(value)
+    return (value,) if known else ()  # type: ignore[return-value]
 
 
 def _is_decoding(target: Target) -> bool:

@@ -138,6 +138,9 @@ class Index:
     """What stands under each of them."""
     constants: list[ast.Constant] = field(default_factory=list)
     """In the order of the text, but for annotations."""
+    collections: list[ast.Dict | ast.List | ast.Set | ast.Tuple] = field(default_factory=list)
+    """What is written down as a table or a row, but for annotations."""
+    annotations: list[ast.expr] = field(default_factory=list)
     statements: list[Place] = field(default_factory=list)
     """Statements through which data flows: bindings, returns, loops."""
     fields: dict[str, list[Stored]] = field(default_factory=dict)
@@ -222,6 +225,10 @@ class _Walk:
         if isinstance(node.value, str) and len(node.value) < 200:
             self._mention(node.value)
 
+    def collection(self, node: ast.Dict | ast.List | ast.Set | ast.Tuple) -> None:
+        self._index.collections.append(node)
+        self._children(node)
+
     def call(self, node: ast.Call) -> None:
         self._index.calls.append(self._place(node))
         self._push((node.func, *node.args, *(keyword.value for keyword in node.keywords)))
@@ -286,6 +293,8 @@ class _Walk:
         scope = self._open(Sort.FUNCTION, node.name, node)
         self._scope.bind(node.name, Binding(scope, line=node.lineno))
         self._parameters(node.args, scope)
+        if node.returns is not None:
+            self._index.annotations.append(node.returns)
         for decorator in node.decorator_list:
             self._decorated(node, decorator)
         self._push(node.decorator_list)
@@ -306,6 +315,7 @@ class _Walk:
         self._children(node)
 
     def annotated(self, node: ast.AnnAssign) -> None:
+        self._index.annotations.append(node.annotation)
         if node.value is not None:
             self._index.statements.append(self._place(node))
             self._target(node.target, node.value, (), self._scope)
@@ -400,9 +410,14 @@ class _Walk:
         scope.parameters = tuple(arg.arg for arg in positional)
         for arg in (*positional, *args.kwonlyargs):
             scope.bind(arg.arg, Binding(scope, line=arg.lineno))
-        for rest in (args.vararg, args.kwarg):
-            if rest is not None:
-                scope.bind(rest.arg, Binding(None, line=rest.lineno))
+        rests = [rest for rest in (args.vararg, args.kwarg) if rest is not None]
+        for rest in rests:
+            scope.bind(rest.arg, Binding(None, line=rest.lineno))
+        self._index.annotations += [
+            arg.annotation
+            for arg in (*positional, *args.kwonlyargs, *rests)
+            if arg.annotation is not None
+        ]
         first = len(positional) - len(args.defaults)
         pairs = [*zip(positional[first:], args.defaults, strict=True)]
         pairs += [
@@ -450,7 +465,9 @@ class _Walk:
 
 HANDLERS: dict[type[ast.AST], Callable[[_Walk, Any], None]] = {
     ast.Name: _Walk.name, ast.Attribute: _Walk.attribute, ast.Subscript: _Walk.subscript,
-    ast.Constant: _Walk.constant, ast.Call: _Walk.call, ast.NamedExpr: _Walk.walrus,
+    ast.Constant: _Walk.constant, ast.Dict: _Walk.collection, ast.List: _Walk.collection,
+    ast.Set: _Walk.collection, ast.Tuple: _Walk.collection, ast.Call: _Walk.call,
+    ast.NamedExpr: _Walk.walrus,
     ast.Lambda: _Walk.lambda_, ast.ListComp: _Walk.comprehension,
     ast.SetComp: _Walk.comprehension, ast.GeneratorExp: _Walk.comprehension,
     ast.DictComp: _Walk.comprehension, ast.IfExp: _Walk.if_expression,
@@ -464,6 +481,14 @@ HANDLERS: dict[type[ast.AST], Callable[[_Walk, Any], None]] = {
     ast.Nonlocal: _Walk.declared, ast.MatchAs: _Walk.matched, ast.MatchStar: _Walk.matched,
 }  # fmt: skip
 """Each takes the node that it is listed for; all others only hold others."""
+
+
+_HOLDERS: dict[type[ast.AST], tuple[str, ...]] = {
+    kind: tuple(name for name in kind._fields if name not in ("arg", "attr", "ctx", "id"))
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.AST)
+}
+"""The fields of each sort of node in which other nodes may lie."""
 
 
 def _asked_name(test: ast.expr) -> ast.expr | None:
@@ -511,9 +536,10 @@ def children(node: ast.AST) -> list[ast.AST]:
     Whole libraries are walked, and generators in generators are slow.
     """
     found: list[ast.AST] = []
-    for name, value in node.__dict__.items():
-        if isinstance(value, list):
-            found += [item for item in value if isinstance(item, ast.AST)]
-        elif isinstance(value, ast.AST) and name != "ctx":
+    for name in _HOLDERS[type(node)]:
+        value = getattr(node, name, None)
+        if isinstance(value, ast.AST):
             found.append(value)
+        elif isinstance(value, list):
+            found += [item for item in value if isinstance(item, ast.AST)]
     return found

@@ -1,10 +1,11 @@
 """Source holds a bulk of encoded data."""
 
 import ast
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from auditor.code.scopes import nested
+from auditor.code.scopes import Index, nested
 from auditor.rule import (
     ChangedSource,
     CodeRule,
@@ -72,31 +73,38 @@ class EncodedPayload(CodeRule):
 
     def inspect(self, unit: Unit) -> Iterable[tuple[str, Found]]:
         """Yields the literals and lines that are too bulky."""
-        trees = {index.path: index.tree for index in unit.program.modules if index.at is None}
+        indexes = {index.path: index for index in unit.program.modules if index.at is None}
         for source in unit.sources:
             places = (
-                _literals(trees[source.path], unit.thresholds)
-                if source.language == "python" and source.path in trees
+                _literals(indexes[source.path], unit.thresholds)
+                if source.language == "python" and source.path in indexes
                 else _lines(source, unit.thresholds)
             )
             for line, what in places:
                 yield source.path, Found(line, f"holds {what}")
 
 
-def _literals(tree: ast.Module, thresholds: Mapping[str, float]) -> Iterator[tuple[int, str]]:
-    for node in nested(tree):
-        match node:
-            case ast.Constant(value=str() as text):
-                if _encoded(text) >= thresholds["payload_characters"]:
-                    yield node.lineno, f"{len(text)} characters of encoded text"
-            case ast.Constant(value=bytes() as data):
-                if len(data) >= thresholds["payload_characters"] / 2:
-                    yield node.lineno, f"{len(data)} bytes"
-            case ast.List(elts=items) | ast.Tuple(elts=items) | ast.Set(elts=items):
-                if sum(map(_is_number, items)) >= thresholds["payload_numbers"]:
-                    yield node.lineno, f"a list of {len(items)} numbers"
-                elif sum(map(_piece, items)) >= thresholds["payload_characters"]:
-                    yield node.lineno, "encoded text in pieces"
+def _literals(index: Index, thresholds: Mapping[str, float]) -> list[tuple[int, str]]:
+    annotations = itertools.chain.from_iterable(map(nested, index.annotations))
+    nodes: Iterable[ast.AST] = (*index.collections, *index.constants, *annotations)
+    found = ((getattr(node, "lineno", 0), _bulk(node, thresholds)) for node in nodes)
+    return sorted((place for place in found if place[1]), key=lambda place: place[0])
+
+
+def _bulk(node: ast.AST, thresholds: Mapping[str, float]) -> str:
+    """What is too bulky about a literal; empty where nothing is."""
+    most = thresholds["payload_characters"]
+    match node:
+        case ast.Constant(value=str() as text) if len(text) >= most and _encoded(text) >= most:
+            return f"{len(text)} characters of encoded text"
+        case ast.Constant(value=bytes() as data) if len(data) >= most / 2:
+            return f"{len(data)} bytes"
+        case ast.List(elts=items) | ast.Tuple(elts=items) | ast.Set(elts=items):
+            if sum(map(_is_number, items)) >= thresholds["payload_numbers"]:
+                return f"a list of {len(items)} numbers"
+            if sum(map(_piece, items)) >= most:
+                return "encoded text in pieces"
+    return ""
 
 
 def _lines(source: ChangedSource, thresholds: Mapping[str, float]) -> Iterator[tuple[int, str]]:

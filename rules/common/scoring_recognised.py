@@ -10,7 +10,7 @@ from typing import NamedTuple
 from auditor.code.folding import Value
 from auditor.code.graph import Graph, Node
 from auditor.code.program import Program
-from auditor.code.scopes import nested
+from auditor.code.scopes import children, nested
 from auditor.rule import (
     CodeRule,
     Confidence,
@@ -75,6 +75,8 @@ DULL = re.compile(
 )
 MOST = 2000
 """Parts of an expression that are looked at."""
+DEEPEST = 5
+"""Variables and functions that one of them may lie behind."""
 FARTHEST = 5
 """Places that a sign may pass."""
 _Solution = partial(Edit, path="solution/solution.py", entry="prefix_sum")
@@ -404,18 +406,24 @@ def _first_parts(node: ast.expr, program: Program) -> Iterator[ast.AST]:
     return itertools.islice(_parts(node, program), MOST)
 
 
-def _parts(node: ast.expr, program: Program, depth: int = 5) -> Iterator[ast.AST]:
+def _parts(node: ast.expr, program: Program) -> Iterator[ast.AST]:
     """Yields what an expression is made of, through variables and functions of its own."""
-    for part in nested(node):
+    waiting: list[tuple[ast.AST, int]] = [(node, DEEPEST)]
+    while waiting:
+        part, depth = waiting.pop()
         yield part
-        further: list[ast.expr] = []
-        if isinstance(part, ast.Name):
-            further = [made for made in program.resolver.origins(part) if made is not part]
-        elif isinstance(part, ast.Call):
-            called = program.functions(part.func)
-            further = [value for function in called for value in function.returns]
-        for inner in further if depth else ():
-            yield from _parts(inner, program, depth - 1)
+        waiting += [(inner, depth) for inner in reversed(children(part))]
+        if depth:
+            waiting += [(inner, depth - 1) for inner in reversed(_made_of(part, program))]
+
+
+def _made_of(part: ast.AST, program: Program) -> list[ast.expr]:
+    """What a variable holds, or what a function returns."""
+    if isinstance(part, ast.Name):
+        return [made for made in program.resolver.origins(part) if made is not part]
+    if isinstance(part, ast.Call):
+        return [value for function in program.functions(part.func) for value in function.returns]
+    return []
 
 
 def _is_identity(node: Node) -> bool:
@@ -582,7 +590,7 @@ def _set_names(look: _Look) -> set[str]:
         if call.names & {"os.environ.setdefault", "os.putenv", "os.environ.__setitem__"}:
             found |= {text for item in call.args[:1] for text in program.texts(item)}
     for index in program.modules:
-        for node in nested(index.tree):
+        for node in index.collections:
             if isinstance(node, ast.Dict):
                 keys = [key for key in node.keys if key is not None]
                 found |= {text for key in keys for text in program.texts(key)}

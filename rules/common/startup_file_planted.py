@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from auditor.code import shell
 from auditor.code.program import Call, Program
-from auditor.code.scopes import nested
 from auditor.rule import (
     ChangedSource,
     CodeRule,
@@ -166,7 +165,7 @@ def _stored(program: Program) -> Iterator[tuple[str, Found]]:
 def _written(program: Program) -> Iterator[tuple[str, Found]]:
     """Yields variables in tables that are written down in files that run."""
     for index in program.modules:
-        for node in nested(index.tree) if program.runs(index.root) else ():
+        for node in index.collections if program.runs(index.root) else ():
             if isinstance(node, ast.Dict):
                 for key, value in zip(node.keys, node.values, strict=True):
                     for variable in _set(key, (value,), program) if key is not None else ():
