@@ -1,4 +1,9 @@
-"""Python as trees in which names, order, layout and what never runs no longer count."""
+"""Python as trees in which names, order, layout and what never runs no longer count.
+
+The trees are those of `ast`: what libcst keeps beyond it is layout and comments, which do not count
+here, so that pairs confirmed by it would be the same, and its parse with places takes twenty times
+as long.
+"""
 
 import ast
 from collections.abc import Iterable, Iterator, Sequence

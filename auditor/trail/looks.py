@@ -26,6 +26,11 @@ DISTINCT = 16
 SKETCH = 64
 """Columns of a large tensor of which every row is kept, as long as it has no more than these."""
 SKETCHED = 1 << 17
+VALUES = 2048
+"""Values that are looked for in another tensor, wherever they stand."""
+DISTINCT_VALUES = 32
+UNREPEATED = 0.8
+"""Part of the values that must differ: those of a coarse grid are anybody's."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,14 @@ class Look:
             found[first : first + step] = _finite(self.tensor.rows(wanted))[:, chosen]
         return found, chosen
 
+    @cached_property
+    def values(self) -> Numbers | None:
+        """Some of its different values, evenly spread; None where they repeat too much to tell."""
+        found = different(self.body)
+        if found is None:
+            return None
+        return found[np.unique(np.linspace(0, len(found) - 1, VALUES).astype(np.int64))]
+
     def read(self) -> None:
         """Reads what else is needed of the file, so that it may be closed.
 
@@ -80,6 +93,15 @@ class Look:
             return False
         sample = self.body.ravel()[: 1 << 14]
         return len(np.unique(sample)) >= DISTINCT
+
+
+def different(numbers: Numbers) -> Numbers | None:
+    """Returns the different values that are not zero, in order; None where they repeat too much."""
+    used = numbers[numbers != 0]
+    found = np.unique(used)
+    if len(found) < DISTINCT_VALUES or len(found) < UNREPEATED * len(used):
+        return None
+    return found
 
 
 def looks(model: Weights, faults: list[str]) -> Iterator[Look]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.trail.looks import Look
+from auditor.trail.looks import Look, different
 from auditor.trail.tensor import Numbers, Tensor, decoded
 
 CAP = 6.0
@@ -24,11 +24,8 @@ NARROWEST = 16
 SORTED = 1 << 18
 """Elements up to which both rows and columns are sought in another order."""
 LONGEST = 2048
-VALUES = 2048
-"""Values that are looked for in another tensor, wherever they stand."""
-DISTINCT_VALUES = 32
-UNREPEATED = 0.8
-"""Part of the values that must differ: those of a coarse grid are anybody's."""
+FOUND = 0.05
+"""Part of the values, beyond chance, that must stand in another tensor."""
 MATCHED = 0.5
 """Correlation from which two rows count as matched."""
 ROUNDING = {
@@ -338,18 +335,19 @@ def _by_values(mine: Look, other: Look, start: Relation) -> Iterator[Relation]:
     """
     if not (mine.tensor.is_float and other.tensor.is_float):
         return
-    sample, pool = _different(mine.body), _different(_rounded(other.body, mine.tensor))
+    sample = mine.values
+    pool = None if sample is None else different(_rounded(other.body, mine.tensor))
     if sample is None or pool is None:
         return
-    sample = sample[np.unique(np.linspace(0, len(sample) - 1, VALUES).astype(np.int64))]
+    share = _among(sample, pool)
+    if share < FOUND:  # strangers: chance need not be asked for
+        return
     step = 2 * ROUNDING[mine.tensor.dtype]
     factors = (-1.0, *(1 + place * step for place in (-5, -3, 3, 5)))
     chance = max(
-        float(np.isin(_rounded(sample * np.float32(factor), mine.tensor), pool).mean())
-        for factor in factors
+        _among(_rounded(sample * np.float32(factor), mine.tensor), pool) for factor in factors
     )
-    share = float(np.isin(sample, pool).mean())
-    if chance > 0.5 or share - chance < 0.05:
+    if chance > 0.5 or share - chance < FOUND:
         return
     covered = (share - chance) / (1 - chance)
     mine_size, size = mine.tensor.elements, other.tensor.elements
@@ -357,13 +355,10 @@ def _by_values(mine: Look, other: Look, start: Relation) -> Iterator[Relation]:
     yield replace(start, kinds=(kind,), correlation=1.0, covered=covered, exact=True)
 
 
-def _different(numbers: Numbers) -> Numbers | None:
-    """Returns the different values that are not zero; None where they repeat too much to tell."""
-    used = numbers[numbers != 0]
-    found = np.unique(used)
-    if len(found) < DISTINCT_VALUES or len(found) < UNREPEATED * len(used):
-        return None
-    return found
+def _among(values: Numbers, pool: Numbers) -> float:
+    """Returns which part of some values stands in a pool that is in order."""
+    places = np.searchsorted(pool, values).clip(max=len(pool) - 1)
+    return float(np.mean(pool[places] == values))
 
 
 def _by_both(mine: Look, other: Look, start: Relation) -> Iterator[Relation]:
