@@ -32,6 +32,7 @@ from auditor.likeness.marks import Given
 from auditor.likeness.pairs import Bounds, pairs, tables
 from auditor.likeness.work import Source, Work
 from auditor.models import Kind
+from auditor.plain import PlainAuditor
 from environments.optimize_llm_foundry import execution, instance, settings
 from harness import environment as environments
 from harness import sandbox, scoring
@@ -353,13 +354,22 @@ def code_cost() -> None:
 
 
 def suspicions() -> None:
-    """What the common rules say of well-kept code, file by file, as if an agent had added it."""
+    """What the common rules say of well-kept code: of each file as if an agent had added it and it
+    were what runs, and of a library as a folder.
+    """
     results = list(libraries.told(libraries.files(2000)))
     print(f"{len(results)} files of the standard library and of scientific packages")
     for kind in Kind:
         files = sum(bool(result.of(kind)) for result in results)
         by_rule = ", ".join(f"{code} {n}" for code, n in libraries.rates(results, kind).items())
         print(f"  {kind}: in {files} files ({100 * files / len(results):.2f} %)  {by_rule}")
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        count = code_bench.library(Path(folder), LIBRARY)
+        found = PlainAuditor(libraries.RULES).audit(Path(folder)).verdict.findings
+    print(f"{count} files of the standard library as a folder")
+    for kind in Kind:
+        sites = {finding.sites[0].path for finding in found if finding.kind is kind}
+        print(f"  {kind}: in {len(sites)} files")
 
 
 def scores(environment: Environment, profile: str, pairs: int, apart_s: float) -> None:

@@ -159,7 +159,7 @@ def is_calm(text: str) -> bool:
     return max(map(len, lines_of(text))) <= LONGEST_RUN
 
 
-@lru_cache(maxsize=4)  # what an attempt began with is compared with entry after entry
+@lru_cache(maxsize=32)  # what an attempt began with is compared with entry after entry
 def by_nodes(text: str, offset: int = 0) -> Unit | None:
     """Returns the outline of a text down to statements, or None where libcst cannot read it.
 

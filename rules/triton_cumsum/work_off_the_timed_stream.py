@@ -461,7 +461,9 @@ def _told(program: Program) -> Iterator[tuple[str, int]]:
 
 def _constants(index: Index, program: Program) -> Iterator[tuple[str, int]]:
     """Yields the places in texts of a module, in functions that run, that are not only said."""
-    waiting: list[ast.AST] = [index.tree] if program.runs(index.root) else []
+    texts = (node.value for node in index.constants if isinstance(node.value, str))
+    told = any(PERSISTING.search(_bare(text)) for text in texts)
+    waiting: list[ast.AST] = [index.tree] if told and program.runs(index.root) else []
     while waiting:
         node = waiting.pop()
         match node:
