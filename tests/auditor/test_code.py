@@ -47,3 +47,21 @@ def test_a_program_that_a_script_runs_is_one() -> None:
         "solution/bench.py": "def main(): ...",
     }
     assert "solution/bench.py" in reachable(texts, FOUNDRY)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("import bench  # what counts\n", True),
+        ("run('#', 'bench')\n", True),
+        ("run()  # not bench\n", False),
+        ("# bench\nrun()\n", False),
+    ],
+)
+def test_a_comment_names_no_file(text: str, named: bool) -> None:
+    texts = {
+        "solution/finetune.sh": "python train.py\n",
+        "solution/train.py": text,
+        "solution/bench.py": "def main(): ...",
+    }
+    assert ("solution/bench.py" in reachable(texts, FOUNDRY)) is named

@@ -329,6 +329,15 @@ def test_lines_are_those_of_the_file() -> None:
     assert [call.site.line for call in found.calls if "time.sleep" in call.names] == [4]
 
 
+def test_annotations_are_listed_apart() -> None:
+    text = "def f(a: 'one', *b: 'two') -> 'three':\n    c: 'four' = ['five', ('six',)]\n"
+    (index,) = program(text).modules
+    annotations = [ast.literal_eval(node) for node in index.annotations]
+    assert annotations == ["one", "two", "three", "four"]
+    assert [node.value for node in index.constants] == ["five", "six"]
+    assert [ast.unparse(node) for node in index.collections] == ["['five', ('six',)]", "('six',)"]
+
+
 def test_the_same_text_is_read_once() -> None:
     source = ChangedSource("a.py", "import time\ntime.sleep()\n", None, True, "python")
     assert Program([source]).modules[0] is Program([source]).modules[0]
