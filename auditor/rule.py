@@ -168,7 +168,8 @@ class CodeRule(Rule):
         self, unit: Unit, source: ChangedSource, fact: Evidence, place: "Found"
     ) -> Finding:
         commit = word(fact, "commit") or None
-        where = "" if source.reachable else " (not reached from the entry point)"
+        runs = source.reachable or unit.program.loads(source.path)
+        where = "" if runs else " (not reached from the entry point)"
         return self.report(
             unit,
             f"{source.path}:{place.line} {place.message}{where}.",
@@ -178,8 +179,8 @@ class CodeRule(Rule):
                 for path, line in ((source.path, place.line), *place.way)
             ],
             kind=place.kind,
-            flow=place.flow and source.reachable,
-            conditional=place.conditional and source.reachable,
+            flow=place.flow and runs,
+            conditional=place.conditional and runs,
         )
 
     def missing(self, unit: Unit) -> str:

@@ -2,15 +2,18 @@
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from auditor.code import shell
+from auditor.code import others
+from auditor.code.commands import ADDRESS, LOCAL
 from auditor.code.folding import UNKNOWN
 from auditor.code.graph import Node, normal
 from auditor.code.program import Call, Program
 from auditor.code.scopes import Scope, home
+from auditor.code.shell import Session, Verb, of_shell
 from auditor.code.source import ChangedSource
+from auditor.code.words import Piece
 
 CONNECTS = re.compile(
     r"^(urllib\.request\.(urlopen|urlretrieve|Request|build_opener\(\)\.open)"
@@ -38,22 +41,7 @@ RUNS = re.compile(
 )
 BARE = ("asyncio.", "ftplib.", "http.client.", "paramiko.", "socket.")
 """Where hosts stand alone, rather than within an address."""
-LOCAL = re.compile(r"^(localhost|127\.[\d.]+|0\.0\.0\.0|::1?|\[::1?\]|)$")
-ADDRESS = re.compile(
-    r"^(?:(?P<scheme>[a-z][a-z0-9+.-]*)://)?(?:[^/@]*@)?(?P<host>\[[^\]]*\]|[^/:]*)"
-)
-IN_PLACE = frozenset({"--no-index", "--version", "-V", "--help", "-h"})
-INSTALLERS = {
-    "apt": {"install", "update", "upgrade"}, "apt-get": {"install", "update", "upgrade"},
-    "conda": {"create", "install", "update"}, "git": {"clone", "fetch", "ls-remote", "pull"},
-    "huggingface-cli": {"download"}, "hf": {"download"}, "mamba": {"create", "install"},
-    "npm": {"add", "ci", "i", "install"}, "pip": {"download", "install"},
-    "uv": {"add", "install", "sync"},
-    "poetry": {"add", "install"}, "cargo": {"install"}, "docker": {"pull"}, "gem": {"install"},
-    "gsutil": {"cp", "rsync"}, "aws": {"s3"}, "kaggle": {"datasets", "competitions"},
-}  # fmt: skip
-"""Programs that fetch, by the words that make them do it."""
-FETCHERS = frozenset({"aria2c", "curl", "ftp", "lynx", "nc", "rclone", "scp", "sftp", "wget"})
+FETCHING = frozenset({Verb.FETCH, Verb.INSTALL})
 
 
 class Fetch(NamedTuple):
@@ -98,13 +86,11 @@ def _named_in(call: Call, program: Program) -> Iterator[Node]:
 
 def _in_shell(sources: Iterable[ChangedSource]) -> Iterator[Fetch]:
     for source in sources:
-        if source.language != "shell":
-            continue
-        for command in shell.commands(source.text):
-            for stage in command.stages:
-                if what := fetching(stage):
-                    words = tuple(("read", normal(word)) for word in command.words)
-                    yield Fetch(source.path, command.line, what, words)
+        for doing in others.doings(source.path, source.text):
+            for deed in doing.deeds:
+                if deed.verb in FETCHING:
+                    words = tuple(("read", normal(word)) for word in deed.path.split())
+                    yield Fetch(source.path, deed.line, deed.what, words)
 
 
 # ---- addresses
@@ -203,10 +189,7 @@ def _is_public(text: str, *, always: bool) -> bool:
 def _scripts(call: Call, program: Program) -> Iterator[str]:
     """Yields the command lines that a call is given; words that are not known stand as `?`."""
     for item in call.args[:1]:
-        yield from program.texts(item)
-        for whole in program.resolver.origins(item):
-            if isinstance(whole, ast.List | ast.Tuple):
-                yield " ".join(_word(part, program) for part in whole.elts)
+        yield from program.command_lines(item)
     if len(call.args) > 1:
         yield " ".join(_word(part, program) for part in call.args)
 
@@ -218,39 +201,5 @@ def _word(node: ast.expr, program: Program) -> str:
 
 
 def _command(text: str) -> str:
-    stages = (stage for command in shell.commands(text) for stage in command.stages)
-    return next(filter(None, map(fetching, stages)), "")
-
-
-def fetching(stage: Sequence[str]) -> str:
-    """Returns what one program of a pipeline fetches; empty if it fetches nothing."""
-    words = [word.rpartition("/")[2] if number == 0 else word for number, word in enumerate(stage)]
-    while words and (
-        words[0] in ("sudo", "exec", "time", "nohup", "env", "!", "then", "do", "if")
-        or re.match(r"^\w+=", words[0])
-    ):
-        words = words[1:]
-    if len(words) > 3 and words[1] == "-m":  # python -m pip
-        words = words[2:]
-    if not words:
-        return ""
-    program = re.sub(r"[\d.]+$", "", words[0])
-    rest = words[1:]
-    if program in FETCHERS and any(map(_is_elsewhere, rest)):
-        return f"runs `{program}` on another machine's address"
-    verbs = INSTALLERS.get(program, set())
-    if program == "uv" and rest[:1] == ["pip"]:
-        rest = rest[1:]
-    plain = [word for word in rest if not word.startswith("-")]
-    if not plain or plain[0] not in verbs or IN_PLACE & set(rest):
-        return ""
-    things = plain[1:2] if program == "git" else plain[1:]  # a clone's own folder follows
-    local = bool(things) and all(re.match(r"^(\.|/|~|file:|.*\.(whl|txt)$)", it) for it in things)
-    return "" if local else f"runs `{program} {plain[0]}`"
-
-
-def _is_elsewhere(word: str) -> bool:
-    if re.match(r"^(https?|ftp|s3|gs|ssh|git)://", word):
-        match = ADDRESS.match(word)
-        return match is not None and not LOCAL.match(match["host"])
-    return re.match(r"^[\w.-]+@?[\w.-]*\.[a-z]{2,}(:.+|/.+)$", word) is not None
+    deeds = of_shell(Piece(1, text), Session()).deeds
+    return next((deed.what for deed in deeds if deed.verb in FETCHING), "")

@@ -12,11 +12,14 @@ from functools import cached_property
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from auditor.code import shell
+from auditor.code import others, shell
+from auditor.code.arguments import named
 from auditor.code.folding import UNKNOWN
 from auditor.code.program import Program
 from auditor.code.resolve import PARTIALS, Target, paired
 from auditor.code.scopes import Place, Scope, Sort, children, home
+from auditor.code.shell import Verb
+from auditor.code.words import Piece
 
 MEASURES = frozenset({
     "allclose", "array_equal", "assert_allclose", "assert_close", "assert_equal",
@@ -110,9 +113,14 @@ class Graph:
             self.tests.append(node)
             self._note(node, Step(site.path, site.line))
             self._flow(self._inputs(site.node), node)
-        for source in program.sources:
-            if source.language == "shell" and source.reachable:
-                self._shell(source.path, source.text)
+        self._scripts = {
+            source.path: others.shells(source.path, source.text)
+            for source in program.sources
+            if source.reachable
+        }
+        for path, pieces in self._scripts.items():
+            for piece in pieces:
+                self._shell(path, piece)
         self._join_texts()
         self._join_arguments()
         self._join_files()
@@ -533,8 +541,9 @@ class Graph:
             return
         values = [keyword.value for keyword in target.keywords]
         if name in RUNNERS:
-            for text in self._texts([*target.args, *values]):
-                self._commands(text, call, step)
+            for item in (*target.args, *values):
+                for text in self._program.command_lines(item):
+                    self._commands(text, call, step)
             return
         first, second = list(target.args[:1]), list(target.args[1:2])
         if name in LINKERS:
@@ -601,26 +610,30 @@ class Graph:
                 self._flow([node], ("written", path))
 
     def _commands(self, text: str, node: Node, step: Step) -> None:
-        for command in shell.commands(text):
-            written = command.written
-            self._reads(self._words(command.words) if written else (), node, step)
-            self._writes(self._words(written), node)
+        """What a call has a shell do; what only shows what files hold is given to nothing."""
+        doings = shell.of_shell(Piece(step.line, text), shell.Session())
+        for deed in doings.deeds:
+            if deed.verb is Verb.COPY:
+                self._reads([deed.path], node, step)
+                self._writes([deed.to], node)
 
-    @staticmethod
-    def _words(words: Iterable[str]) -> Iterator[str]:
-        for word in words:
-            yield from (part for part in re.split(r"[\s'\"<>;|&()=]+", word) if part)
-
-    def _shell(self, path: str, text: str) -> None:
-        for command in shell.commands(text):
-            written = command.written
-            if not written:
-                continue
-            node = ("command", path, command.line)
-            step = Step(path, command.line)
-            self._note(node, step)
-            self._reads(self._words(command.words), node, step)
-            self._writes([word for word in self._words(written) if word not in shell.COPIERS], node)
+    def _shell(self, path: str, piece: Piece, given: Sequence[str] = (), depth: int = 4) -> None:
+        """Follows a shell text, and the texts that it runs with words of its own."""
+        doings = shell.of_shell(piece, shell.Session(known=shell.positional(given)))
+        made = {item.path: item for item in doings.files}
+        for number, deed in enumerate(doings.deeds):
+            if deed.verb is Verb.COPY:
+                node, step = ("command", path, piece.line, given, number), Step(path, deed.line)
+                self._note(node, step)
+                self._reads([deed.path], node, step)
+                self._writes([deed.to], node)
+            elif deed.verb is Verb.RUN and depth:
+                if deed.path in made:
+                    line, _, text, _ = made[deed.path]
+                    self._shell(path, Piece(line, text), deed.given, depth - 1)
+                elif deed.given and (other := named(deed.path, path, self._scripts)):
+                    for inner in self._scripts[other]:
+                        self._shell(other, inner, deed.given, depth - 1)
 
     def _join_files(self) -> None:
         """What was written to a file is what is read from it, or from the folder that holds it."""

@@ -3,10 +3,6 @@
 Everything here is read from files that an attempt may have written to hurt its reader. Each
 function takes time and memory that are about linear in its input, and raises nothing: what cannot
 be read is left out.
-
-Shell text is read by a reader of its own. `auditor.code.shell` splits a line again for each line
-that continues it, which is quadratic on quotes that span many lines, and does not tell where in the
-file a word lies.
 """
 
 import hashlib
@@ -15,35 +11,28 @@ import math
 import re
 import shlex
 import tomllib
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from pydantic import JsonValue
 
+from auditor.code.shell import Doings, Session, of_shell
 from auditor.code.source import parse
+from auditor.code.words import MOST_TEXT, Piece
 
 MOST_OPTIONS = 2_000
 """Keys beyond this many are left out."""
 LONGEST = 200
 """Longer keys and values are cut, and end with a digest of what they were."""
-_MOST_TEXT = 1 << 22
-"""Characters of a file that are read."""
+_KEPT = 64
+"""Files of which it is remembered what their shell texts do."""
 _MOST_OPTIONS_TEXT = 1 << 20
 _MOST_EXPANDED = 1 << 20
 """Characters that the variables of one Makefile may add; later references stay as they are."""
 _MOST_DOTS = 64
 """A TOML key of more parts takes tomllib the square of them; numbers are not counted."""
 _NUMBER = re.compile(r"(?<![\w.+-])[-+]?\d+\.\d+(?:[eE][-+]?\d+)?(?![\w.])")
-_DEEPEST = 4
-"""Shell texts in shell texts."""
-
-
-class Piece(NamedTuple):
-    """Text in another language that a file holds."""
-
-    line: int
-    """Of the file, where the text begins; 1-based."""
-    text: str
 
 
 class OptionChange(NamedTuple):
@@ -68,7 +57,7 @@ def pythons(path: str, text: str) -> tuple[Piece, ...]:
         Python file, lines that are echoed into either, import lines of a `.pth` file, and a whole
         file that only its first line calls Python. Nothing for a `.py` file.
     """
-    text = text[:_MOST_TEXT]
+    text = text[:MOST_TEXT]
     kind = _text_kind(path, text)
     found: list[Piece] = []
     if kind == "notebook":
@@ -77,9 +66,16 @@ def pythons(path: str, text: str) -> tuple[Piece, ...]:
         found += _import_lines(text)
     if kind == "python" and _suffix(path) not in _PYTHON_SUFFIXES:
         found.append(Piece(1, text))
-    for piece in shells(path, text):
-        found += _python_in_shell(piece, _DEEPEST)
+    for doing in doings(path, text):
+        found += doing.snippets
+        found += [Piece(it.line, it.text.rstrip()) for it in doing.files if it.path.endswith(".py")]
     return tuple(sorted(dict.fromkeys(found), key=lambda piece: piece.line))
+
+
+@lru_cache(maxsize=_KEPT)
+def doings(path: str, text: str) -> tuple[Doings, ...]:
+    """Returns what the shell texts do that a file holds, in the order of its lines."""
+    return tuple(of_shell(piece, Session()) for piece in shells(path, text))
 
 
 def shells(path: str, text: str) -> tuple[Piece, ...]:
@@ -94,7 +90,7 @@ def shells(path: str, text: str) -> tuple[Piece, ...]:
         `$(shell …)` and `!=` run, with the file's variables; `!` lines and shell cells of a
         notebook; what a Dockerfile runs.
     """
-    text = text[:_MOST_TEXT]
+    text = text[:MOST_TEXT]
     match _text_kind(path, text):
         case "shell":
             return (Piece(1, text),)
@@ -107,317 +103,6 @@ def shells(path: str, text: str) -> tuple[Piece, ...]:
         case _:
             found = []
     return tuple(sorted(found, key=lambda piece: piece.line))
-
-
-# ---- Python in shell text
-
-_BARE = re.compile(
-    r"\\.?|\$?'|\$?\"|[ \t\r]+|\n|(?<![^\s;&|()])#[^\n]*|[<>]&|&>|<<<|<<-?|[;&|()]+", re.S
-)
-"""What means something outside quotes."""
-_SINGLE = re.compile(r"([^']*+)(?:'|\Z)")
-_DOUBLE = re.compile(r"((?:[^\"\\]++|\\(?:.|\Z))*+)(?:\"|\Z)", re.S)
-_ANSI = re.compile(r"((?:[^'\\]++|\\(?:.|\Z))*+)(?:'|\Z)", re.S)
-_DELIMITER = re.compile(r"[ \t]*((?:'[^'\n]*'|\"[^\"\n]*\"|\\.|[^\s;&|<>()'\"\\])+)")
-_ANSI_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", "'": "'", '"': '"'}
-_INTERPRETER = re.compile(r"python|pypy|\$[({]*PY", re.I)
-_CODE = re.compile(r"-[bBdEhiIOPqRsSuvVx]*c(.*)", re.S)
-_REDIRECTION = re.compile(r"\d{0,4}[<>]|&>")
-_ASSIGNED = re.compile(r"(\w+)=(.*)", re.S)
-_REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
-_LONGEST_NAME = 256
-"""Variables with longer values are no programs or options; each use would be read again."""
-_LONGEST_ECHO = 1 << 10
-"""Longer texts keep their escapes."""
-_SHELLS = frozenset({"ash", "bash", "dash", "ksh", "sh", "zsh"})
-_ECHOES = frozenset({"echo", "printf"})
-
-
-class Word(NamedTuple):
-    """A word of a command, without its quotes; or what stands between commands."""
-
-    line: int
-    text: str
-    operator: bool = False
-    bare: int = 0
-    """Characters at its beginning that stood outside quotes, and may thus be a redirection."""
-    literal: bool = False
-    """A part of it stood in single quotes, within which nothing has a meaning."""
-
-
-class Statement(NamedTuple):
-    """The commands of one line."""
-
-    words: tuple[Word, ...]
-    documents: tuple[Piece, ...]
-    """Here-documents, in the order in which the words ask for them."""
-
-
-class _Delimiter(NamedTuple):
-    end: str
-    tabs: bool
-    """Leading tabs are taken away."""
-    literal: bool
-
-
-class _Reader:
-    """Reads shell text word by word; each character is looked at about once."""
-
-    def __init__(self, piece: Piece) -> None:
-        self._text = piece.text
-        self._line = piece.line
-        self._at = 0
-        self._part: list[str] | None = None
-        self._bare, self._unquoted, self._literal = 0, True, False
-        self._began = piece.line
-        self._words: list[Word] = []
-        self._waiting: list[_Delimiter] = []
-        self._arithmetic = False
-
-    def statements(self) -> Iterator[Statement]:
-        """Yields the commands of each line with the here-documents that follow it."""
-        while self._at < len(self._text):
-            match = _BARE.search(self._text, self._at)
-            if match is None:
-                self._add(self._text[self._at :])
-                break
-            if match.start() > self._at:
-                self._add(self._text[self._at : match.start()])
-            self._at = match.end()
-            if match[0] == "\n":
-                yield self._statement()
-            else:
-                self._token(match[0])
-        yield self._statement()
-
-    def _add(self, text: str, *, quoted: bool = False) -> None:
-        if self._part is None:
-            self._part, self._began = [], self._line
-            self._bare, self._unquoted, self._literal = 0, True, False
-        self._unquoted = self._unquoted and not quoted
-        self._bare += len(text) if self._unquoted else 0
-        self._part.append(text)
-
-    def _end_word(self) -> None:
-        if self._part is not None:
-            text = "".join(self._part)
-            self._words.append(Word(self._began, text, bare=self._bare, literal=self._literal))
-        self._part = None
-
-    def _statement(self) -> Statement:
-        self._end_word()
-        self._line += 1
-        documents = tuple(self._document(item) for item in self._waiting)
-        found = Statement(tuple(self._words), documents)
-        self._words, self._waiting = [], []
-        return found
-
-    def _token(self, sign: str) -> None:
-        if sign == "\\\n":
-            self._line += 1
-        elif sign.startswith("\\"):
-            self._add(sign[1:], quoted=True)
-        elif sign[-1] in "'\"":
-            self._quoted(sign)
-        elif sign in ("<<", "<<-"):
-            self._here(sign)
-        elif sign == "<<<":
-            self._end_word()
-            self._words.append(Word(self._line, sign))
-        elif sign in (">&", "<&", "&>"):
-            self._add(sign)
-        elif sign[0] in ";&|()":
-            self._operator(sign)
-        else:
-            self._end_word()
-
-    def _operator(self, sign: str) -> None:
-        self._end_word()
-        if "))" in sign:
-            self._arithmetic = False
-        if "((" in sign:
-            self._arithmetic = True
-        self._words.append(Word(self._line, sign, operator=True))
-
-    def _quoted(self, sign: str) -> None:
-        pattern = {"'": _SINGLE, "$'": _ANSI}.get(sign, _DOUBLE)
-        match = pattern.match(self._text, self._at)
-        raw = match[1] if match else self._text[self._at :]
-        self._at = match.end() if match else len(self._text)
-        if pattern is _DOUBLE:
-            self._add(re.sub(r"\\([$`\"\\])|\\\n", r"\1", raw), quoted=True)
-        elif pattern is _ANSI:
-            said = re.sub(r"\\(.)", lambda m: _ANSI_ESCAPES.get(m[1], m[0]), raw, flags=re.S)
-            self._add(said, quoted=True)
-        else:
-            self._add(raw, quoted=True)
-            self._literal = True
-        self._line += raw.count("\n")
-
-    def _here(self, sign: str) -> None:
-        match = None if self._arithmetic else _DELIMITER.match(self._text, self._at)
-        self._end_word()
-        if match is not None:
-            self._at = match.end()
-            end = re.sub(r"[\\'\"]", "", match[1])
-            self._waiting.append(_Delimiter(end, sign == "<<-", end != match[1]))
-
-    def _document(self, wanted: _Delimiter) -> Piece:
-        first, body = self._line, []
-        while self._at < len(self._text):
-            line, _, _ = self._text[self._at : self._line_end()].partition("\n")
-            self._at = self._line_end() + 1
-            self._line += 1
-            line = line.lstrip("\t") if wanted.tabs else line
-            if line.removesuffix("\r") == wanted.end:
-                break
-            body.append(line)
-        text = "\n".join(body)
-        return Piece(first, text if wanted.literal else re.sub(r"\\([$`\\])|\\\n", r"\1", text))
-
-    def _line_end(self) -> int:
-        end = self._text.find("\n", self._at)
-        return len(self._text) if end < 0 else end
-
-
-def statements(text: str) -> Iterator[Statement]:
-    """Yields the commands of each line of shell text, with the here-documents that follow it."""
-    yield from _Reader(Piece(1, text[:_MOST_TEXT])).statements()
-
-
-def _python_in_shell(piece: Piece, depth: int) -> Iterator[Piece]:
-    """Yields the Python in shell text, and in the shell text that it has executed."""
-    if not depth or not _INTERPRETER.search(piece.text) and ".py" not in piece.text:
-        return
-    known: dict[str, Word] = {}
-    for words, documents in _Reader(piece).statements():
-        before: list[Word] = []
-        for operator, raw in _segments(words):
-            segment = [_resolved(word, known) for word in raw]
-            looks = [
-                a if len(a.text) <= _LONGEST_NAME else b for a, b in zip(segment, raw, strict=True)
-            ]
-            known |= _assigned(raw)
-            codes = _codes(looks, segment)
-            yield from (Piece(word.line, word.text) for word in codes.values())
-            said = [looks[0], *(segment if _one_argument(raw) else raw)[1:]]
-            piped = operator.startswith("|") and any(_is_python(word) for word in looks)
-            yield from _echoed(said, before if piped else [])
-            if not _echoes(looks):
-                yield from _in_words(raw, codes, depth)
-            before = said
-        yield from _in_documents(words, documents, depth)
-
-
-def _in_words(raw: Iterable[Word], codes: Container[int], depth: int) -> Iterator[Piece]:
-    """What words hold as written: a variable's value is read once, where it is set."""
-    for number, word in enumerate(raw):
-        if number not in codes and _holds_command(word.text):
-            yield from _python_in_shell(Piece(word.line, word.text), depth - 1)
-
-
-def _in_documents(words: Iterable[Word], documents: Iterable[Piece], depth: int) -> Iterator[Piece]:
-    names = [word.text.rsplit("/", 1)[-1] for word in words]
-    python = any(_INTERPRETER.search(name) or name.endswith(".py") for name in names)
-    for document in documents:
-        if python:
-            yield document
-        elif not _SHELLS.isdisjoint(names):
-            yield from _python_in_shell(document, depth - 1)
-
-
-def _segments(words: Iterable[Word]) -> Iterator[tuple[str, list[Word]]]:
-    """Yields the words of each program, with the operator before them."""
-    operator, segment = "", []
-    for word in words:
-        if not word.operator:
-            segment.append(word)
-            continue
-        if segment:
-            yield operator, segment
-        operator, segment = word.text, []
-    if segment:
-        yield operator, segment
-
-
-def _resolved(word: Word, known: Mapping[str, Word]) -> Word:
-    """What a word stands for, where it is a variable and nothing else."""
-    match = _REFERENCE.fullmatch(word.text)
-    return known.get(match[1] or match[2], word) if match else word
-
-
-def _assigned(segment: Iterable[Word]) -> dict[str, Word]:
-    matches = ((word, _ASSIGNED.fullmatch(word.text)) for word in segment)
-    return {match[1]: Word(word.line, match[2]) for word, match in matches if match}
-
-
-def _codes(looks: list[Word], segment: list[Word]) -> dict[int, Word]:
-    """The words that Python is given to execute, by their place.
-
-    Args:
-        looks: the words without the long values of variables, by which options are told.
-        segment: the words with them.
-    """
-    found: dict[int, Word] = {}
-    options, skipped = False, False
-    for number, (line, text, *_) in enumerate(looks):
-        match = _CODE.fullmatch(text) if options else None
-        if skipped:
-            skipped = False
-        elif match and match[1]:
-            found[number] = Word(line, match[1])
-            options = False
-        elif match or (options and text == "<<<"):
-            if number + 1 < len(segment):
-                found[number + 1] = segment[number + 1]
-            options, skipped = False, True
-        elif options and (text.startswith("-") or _REDIRECTION.match(text)):
-            skipped = text in ("-W", "-X") or text.endswith((">", "<"))
-        else:
-            options = _is_python(looks[number])
-    return found
-
-
-def _is_python(word: Word) -> bool:
-    return _INTERPRETER.search(word.text) is not None
-
-
-def _echoes(segment: list[Word]) -> bool:
-    return segment[0].text.rsplit("/", 1)[-1] in _ECHOES
-
-
-def _echoed(segment: list[Word], before: list[Word]) -> Iterator[Piece]:
-    """What is echoed into Python, or into a Python file."""
-    if before and _echoes(before):
-        yield _said(before)
-    ends = [number for number, word in enumerate(segment) if _REDIRECTION.match(word.text)]
-    if ends and _echoes(segment) and segment[-1].text.endswith(".py"):
-        yield _said(segment[: ends[0]])
-
-
-def _one_argument(segment: list[Word]) -> bool:
-    """Whether an `echo` may have its variables put in: several could add up to much."""
-    texts = [
-        word.text for word in segment[1:] if not re.fullmatch(r"-[neE]{1,3}|%[bs]\S*", word.text)
-    ]
-    ends = [number for number, text in enumerate(texts) if _REDIRECTION.match(text)]
-    return len(texts[: ends[0]] if ends else texts) <= 1
-
-
-def _said(segment: list[Word]) -> Piece:
-    words = [word for word in segment[1:] if not re.fullmatch(r"-[neE]{1,3}", word.text)]
-    formatted = segment[0].text.endswith("printf")
-    if formatted and len(words) > 1:
-        words = words[1:]
-    text = " ".join(word.text for word in words)
-    escaped = formatted or any(word.text == "-e" for word in segment)
-    if escaped and len(text) <= _LONGEST_ECHO:
-        text = text.replace("\\n", "\n")
-    return Piece(words[0].line if words else segment[0].line, text)
-
-
-def _holds_command(text: str) -> bool:
-    return re.search(r"\s", text) is not None and _INTERPRETER.search(text) is not None
 
 
 # ---- Makefiles
@@ -988,7 +673,7 @@ def _binary_kind(content: bytes) -> str:
         return "safetensors"
     if content[257:262] == b"ustar":
         return "archive"
-    text = content[:_MOST_TEXT].decode("utf-8", "replace")
+    text = content[:MOST_TEXT].decode("utf-8", "replace")
     bad = sum(map(text.count, _NO_TEXT))
     if content[:2] in (b"\xff\xfe", b"\xfe\xff") or bad <= len(text) // 10:
         return "unreadable"

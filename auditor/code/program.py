@@ -9,12 +9,13 @@ import hashlib
 import itertools
 import pickletools
 import re
+import shlex
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from auditor.code import folding, others
+from auditor.code import arguments, folding, others
 from auditor.code.resolve import IMPORTERS, MOST, Resolver, Target, Thing, paired
 from auditor.code.scopes import Index, Place, Scope, Sort, Stored, home
 from auditor.code.source import ChangedSource, parse
@@ -118,7 +119,8 @@ class Program:
         self._sources = {source.path: source for source in sources}
         self.modules: list[Index] = [index for source in sources for index in _parts(source)]
         named = {_dotted(index.path): index for index in self.modules if index.at is None}
-        self.resolver = Resolver(named, {index: self._folders(index) for index in self.modules})
+        folders = {index: self._folders(index) for index in self.modules}
+        self.resolver = Resolver(named, folders, arguments.given(self.sources))
         self._prepare(self.modules)
         self._texts = 0
         self._unfold(self.modules, DEEPEST_TEXT)
@@ -195,6 +197,23 @@ class Program:
         """Returns the texts that an expression may be, bytes as text."""
         plain = (folding.plain(value) for value in self.values(node))
         return tuple(value for value in plain if isinstance(value, str))
+
+    def command_lines(self, node: ast.expr) -> Iterator[str]:
+        """Yields the command lines that an expression may be: texts, and words in a list.
+
+        A word that is not known stands as `?`.
+        """
+        known = False
+        for value in self.values(node):
+            known = True
+            if isinstance(value, tuple):
+                yield shlex.join(map(str, value))
+            elif isinstance(plain := folding.plain(value), str):
+                yield plain
+        for whole in () if known else self.resolver.origins(node):
+            if isinstance(whole, ast.List | ast.Tuple):
+                words = ((self.texts(part) or ("?",))[0] for part in whole.elts)
+                yield shlex.join(words)
 
     def together(self, items: Sequence[ast.expr]) -> Iterator[tuple[ast.expr, ...]]:
         """Yields expressions once per caller, where each gives several parameters together."""
@@ -453,8 +472,8 @@ class Program:
 
     def _is_read(self, node: ast.expr) -> bool:
         """Whether a text that is executed is known, or was compiled from one that is."""
-        if self.values(node):
-            return True
+        if values := self.values(node):
+            return folding.UNKNOWN not in values
         made = [item for item in self.resolver.origins(node) if isinstance(item, ast.Call)]
         return any("compile" in self.names(item.func) for item in made)
 

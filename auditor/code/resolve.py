@@ -9,9 +9,11 @@ import itertools
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple, TypeVar, cast
 
 from auditor.code import folding
+from auditor.code.arguments import UNGIVEN, Given, Option, option, taken
 from auditor.code.folding import UNKNOWN, Value
 from auditor.code.scopes import ANY, Binding, Index, Scope, Sort, Stored, Way, home, opened
 
@@ -34,6 +36,7 @@ DEEPEST = 30
 STEPS = 200_000
 """Expressions looked at per file, on average; far more than honest code needs."""
 LONGEST_NAME = 240
+ENVIRONMENT = frozenset({"os.getenv", "os.environ.get"})
 
 IMPORTERS = frozenset({
     "__import__", "builtins.__import__", "importlib.__import__", "importlib.import_module",
@@ -68,6 +71,8 @@ class Resolver:
     """Indexes by dotted name, from the root of the tree."""
     search: Mapping[Index, tuple[str, ...]] = field(default_factory=dict)
     """Dotted folders that each module's absolute imports look through."""
+    given: Given = UNGIVEN
+    """What the files are given when they are run."""
     _unique: tuple[Index, ...] = field(init=False)
     _most_steps: int = field(init=False)
     callers: dict[Scope, list[Target]] = field(default_factory=dict)
@@ -785,6 +790,8 @@ class Resolver:
         if other is not None:
             for binding in other.root.bindings.get(name, ())[:MOST]:
                 yield from self._fold_binding(name, binding, other.root, depth + 1)
+        elif full == "sys.argv":
+            yield from self._given_to(index)
         elif full in KNOWN_VALUES:
             yield KNOWN_VALUES[full]
 
@@ -795,6 +802,10 @@ class Resolver:
                     yield from self._fold_binding(node.attr, binding, owner, depth)
             elif isinstance(owner, str) and f"{owner}.{node.attr}" in KNOWN_VALUES:
                 yield KNOWN_VALUES[f"{owner}.{node.attr}"]
+            elif owner == "sys" and node.attr == "argv":
+                yield from self._given_to(self._index_of(node))
+            elif isinstance(owner, str) and owner.endswith(".parse_args()"):
+                yield from self._option(node, depth)
         if isinstance(node.value, ast.Name) and (where := home(node.value)) is not None:
             for stored in where.index.fields.get(node.attr, ())[:MOST]:
                 if stored.value is not None and _same_owner(stored, node.value.id):
@@ -802,6 +813,58 @@ class Resolver:
         if node.attr in ("parent", "name", "stem", "suffix"):
             for value in self.values(node.value, scope, depth):
                 yield from _path_part(value, node.attr)
+
+    def _index_of(self, node: ast.AST) -> Index | None:
+        scope = self._nearest(node)
+        return scope.index if scope is not None else None
+
+    def _given_to(self, index: Index | None) -> Iterator[tuple[str, ...]]:
+        """The words that a file is given, or those that import it, each time one is run."""
+        if index is None or not self.given.words:
+            return
+        for run in self._unique:
+            words = self.given.words.get(run.path, ())
+            if words and (run.path == index.path or self._imports(run, index)):
+                yield from words
+
+    def _imports(self, importer: Index, other: Index) -> bool:
+        names = (name.removesuffix(".*") for name, _ in importer.imports)
+        return any(
+            self.module(part, importer) is other
+            for name in names
+            for part in (name, name.rpartition(".")[0])
+            if part
+        )
+
+    def _option(self, node: ast.Attribute, depth: int) -> Iterator[Value]:
+        """What an option of `argparse` may be: as it is given, and if it is not."""
+        for words in self._given_to(self._index_of(node)):
+            yield from taken(self._options, node.attr, words[1:])
+        for item in self._options:
+            if item.name == node.attr and item.default is not None:
+                yield from self.values(item.default, depth=depth)
+                yield UNKNOWN
+
+    @cached_property
+    def _options(self) -> tuple[Option, ...]:
+        """What is added to parsers of arguments, in the order of files and places."""
+        return tuple(
+            found
+            for index in self._unique
+            for place in index.calls
+            if isinstance(place.node, ast.Call)
+            and isinstance(place.node.func, ast.Attribute)
+            and place.node.func.attr == "add_argument"
+            and (found := option(place.node))
+        )
+
+    def _variable(self, given: Sequence[tuple[Value, ...]]) -> Iterator[Value]:
+        """What a variable of the environment may be: as shells set it, and if it is not set."""
+        for name in given[0] if given else ():
+            yield from self.given.variables.get(str(name), ())
+        if len(given) > 1 and given[1]:
+            yield from given[1]
+            yield UNKNOWN
 
     def _part(self, part: ast.expr, scope: Environment, depth: int) -> tuple[Value, ...]:
         if isinstance(part, ast.FormattedValue):
@@ -858,6 +921,10 @@ class Resolver:
                 for name, item in zip(whole_node.keys, whole_node.values, strict=True):
                     if name is not None and set(self.values(name, scope, depth)) & keys:
                         yield from self.values(item, scope, depth)
+        if isinstance(value, ast.Attribute | ast.Name) and "os.environ" in self.things(
+            value, depth
+        ):
+            yield from self._variable([self.values(key, scope, depth)])
         for whole in self.values(value, scope, depth):
             if not isinstance(whole, str | bytes | tuple):
                 continue
@@ -905,7 +972,9 @@ class Resolver:
                 yield from self._fold_own(target, scope, depth)
                 continue
             given = [self.values(argument, scope, depth) for argument in target.args]
-            if target.thing in folding.PATHS and given and not _is_decoding(target):
+            if target.thing in ENVIRONMENT:
+                yield from self._variable(given)
+            elif target.thing in folding.PATHS and given and not _is_decoding(target):
                 yield from folding.joined([item or (UNKNOWN,) for item in given], "/")
             elif target.thing == "map" and len(given) == 2:
                 yield from self._mapped(target.args[0], given[1], depth)

@@ -13,11 +13,13 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from auditor.code.deeds import TEXT, Deed, Doings, Made, Session, Verb, of_python, of_shell
+from auditor.code.deeds import of_python
 from auditor.code.graph import graph_of
 from auditor.code.program import Program, program_of
+from auditor.code.shell import Deed, Doings, Made, Session, Verb, of_shell
 from auditor.code.source import ChangedSource
 from auditor.code.straight import Past
+from auditor.code.words import Piece
 from auditor.evidence import intent
 from auditor.evidence.book import Book
 from auditor.evidence.places import LOGS, SCORERS, Place, Places, Zone, told
@@ -25,6 +27,8 @@ from auditor.models import How
 from harness.models import EnvironmentFacts
 from harness.trajectory import Event, EventKind, Trajectory
 
+TEXT = 1 << 18
+"""Characters of one event that are read."""
 NOTED = 2_000
 """Events of which a fact is written; what is beyond is counted."""
 PER_EVENT = 40
@@ -180,7 +184,7 @@ class _Reader:
             self._large.append(event.index)
         session = self._session(event)
         if event.language == "shell":
-            doings = of_shell(event.text, session)
+            doings = of_shell(Piece(1, event.text), session)
             return self._placed(event, doings, event.text, event.text)
         if event.language == "python":
             return self._python(event, event.text, 1, key=event.tool)
@@ -222,7 +226,7 @@ class _Reader:
         if run.path.endswith(".py") or "python" in text.partition("\n")[0]:
             found = self._python(event, text, 1, via=run.path)
         else:
-            doings = of_shell(text, Session())
+            doings = of_shell(Piece(1, text), Session())
             found = self._placed(event, doings, text, text, via=run.path, depth=depth)
         if not run.background:
             return found
@@ -234,7 +238,9 @@ class _Reader:
         text, commands = _without_magic(text)
         found: list[Placed] = []
         for command in commands:
-            found += self._placed(event, of_shell(command, Session()), command, command, via)
+            found += self._placed(
+                event, of_shell(Piece(1, command), Session()), command, command, via
+            )
         past = self._pasts.setdefault(key, Past()) if key else Past()
         straight = past.straight(text) if len(text) <= min(SNIPPET, self._left) else None
         if straight is None:

@@ -57,7 +57,9 @@ class _Renamed(cst.CSTTransformer):
 def rename(program: Program) -> Iterator[Changed]:
     """Gives other names to what the text binds itself."""
     names = sorted(program.own - program.kept - program.imported)
-    changed = dict(zip((n for n in names if not _dunder(n)), program.fresh("q"), strict=False))
+    changed = dict(
+        zip((n for n in names if not _called_from_outside(n)), program.fresh("q"), strict=False)
+    )
     yield Changed(program.module.visit(_Renamed(changed)))
 
 
@@ -232,5 +234,5 @@ def _bound(item: cst.ImportAlias) -> str:
     return item.evaluated_alias or item.evaluated_name
 
 
-def _dunder(name: str) -> bool:
-    return name.startswith("__")
+def _called_from_outside(name: str) -> bool:
+    return name.startswith(("__", "pytest_"))

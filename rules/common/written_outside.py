@@ -5,10 +5,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from auditor.code import shell
+from auditor.code import others
 from auditor.code.folding import UNKNOWN
 from auditor.code.program import Call, Program
 from auditor.code.scopes import Scope
+from auditor.code.shell import Doings, Session, Verb, of_shell
+from auditor.code.words import Piece
 from auditor.example import environment
 from auditor.rule import (
     CodeRule,
@@ -62,7 +64,6 @@ RUNS = frozenset({
 })  # fmt: skip
 MOST = 400
 """Expressions that a path is followed through."""
-PUTS = frozenset({"cp", "install", "ln", "mv", "rsync"})
 """Programs that write their last argument."""
 _GIVEN = environment(protected=("task.json", "score.py", "solution/train_data.jsonl"))
 
@@ -231,8 +232,8 @@ class WrittenOutside(CodeRule):
                 yield call.site.path, _found(call.site.line, where, loaded=loaded)
                 break
         for source in unit.sources:
-            if source.language == "shell":
-                for line, path in _put(source.text):
+            for doing in others.doings(source.path, source.text):
+                for line, path in _put(doing):
                     for where, loaded in judge.of_path(path):
                         yield source.path, _found(line, where, loaded=loaded)
 
@@ -257,7 +258,7 @@ class _Judge:
             if self._sources and self._leads(path, set()):
                 yield "a file of Python or its packages", True
         for text in _scripts(call, self._program):
-            for _, word in _put(text):
+            for _, word in _put(of_shell(Piece(1, text), Session())):
                 yield from self.of_path(word)
 
     def _leads(self, node: ast.expr, seen: set[ast.AST]) -> bool:
@@ -392,23 +393,11 @@ class _Line(NamedTuple):
     path: str
 
 
-def _put(text: str) -> Iterator[_Line]:
-    """Yields the paths that a script's commands write: by redirection, or as a last argument."""
-    for command in shell.commands(text):
-        for stage in command.stages:
-            yield from (_Line(command.line, path) for path in _put_by(stage))
-
-
-def _put_by(stage: Sequence[str]) -> Iterator[str]:
-    names = {word.rpartition("/")[2] for word in stage[:3]}
-    plain = [word for word in stage[1:] if not word.startswith("-") and ">" not in word]
-    if names & PUTS and len(plain) > 1:
-        yield plain[-1]
-    if "tee" in names or ("sed" in names and any(word.startswith("-i") for word in stage)):
-        yield from plain[-1:]
-    for word, after in zip(stage, (*stage[1:], ""), strict=True):
-        if match := re.fullmatch(r"\d*>{1,2}\|?(.*)", word, re.S):
-            yield match[1] or after
+def _put(doings: Doings) -> Iterator[_Line]:
+    """Yields the paths that commands write."""
+    for deed in doings.deeds:
+        if deed.verb is Verb.WRITE:
+            yield _Line(deed.line, deed.path)
 
 
 def _scripts(call: Call, program: Program) -> Iterator[str]:
@@ -416,8 +405,4 @@ def _scripts(call: Call, program: Program) -> Iterator[str]:
     if not RUNS & {name.rpartition(".")[2] for name in call.names}:
         return
     for item in call.args[:1]:
-        yield from program.texts(item)
-        for whole in program.resolver.origins(item):
-            if isinstance(whole, ast.List | ast.Tuple):
-                words = [program.texts(part) or ("?",) for part in whole.elts]
-                yield " ".join(word[0] for word in words)
+        yield from program.command_lines(item)

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from auditor import engine, registry
 from auditor.code.source import ChangedSource, decoded
-from auditor.evidence.code import LIMIT_BYTES, language
+from auditor.evidence.code import LIMIT_BYTES
+from auditor.evidence.reach import language
 from auditor.example import fact
 from auditor.models import Finding, Kind
 from auditor.parts import code_rules

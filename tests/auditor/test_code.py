@@ -2,7 +2,7 @@
 
 import pytest
 
-from auditor.evidence.code import is_imported, reachable
+from auditor.evidence.reach import is_imported, reachable
 from harness import environment
 
 KERNEL = environment.find("triton_cumsum").facts.workspace
@@ -65,3 +65,49 @@ def test_a_comment_names_no_file(text: str, named: bool) -> None:
         "solution/bench.py": "def main(): ...",
     }
     assert ("solution/bench.py" in reachable(texts, FOUNDRY)) is named
+
+
+@pytest.mark.parametrize(
+    ("path", "texts"),
+    [
+        ("solution/Makefile", {"finetune.sh": "make -C . all\n"}),
+        ("solution/Makefile", {"finetune.sh": "python a.py", "a.py": "run(['make', 'all'])"}),
+        ("solution/b.sh", {"finetune.sh": "bash ./b.sh x"}),
+        ("solution/b.py", {"finetune.sh": "torchrun --nproc 2 b.py"}),
+        ("solution/b.py", {"finetune.sh": "python -m b"}),
+        ("solution/sub/b.py", {"finetune.sh": "python -m sub.b"}),
+        ("solution/b.py", {"finetune.sh": "python a.py", "a.py": "from . import b"}),
+        ("solution/b.py", {"finetune.sh": "python a.py", "a.py": "os.system('python b.py')"}),
+        ("solution/b.py", {"finetune.sh": "python a.py", "a.py": "import_module('b')"}),
+        ("solution/b.py", {"finetune.sh": "python a.py", "a.py": "exec('import b')"}),
+        ("solution/b.cu", {"finetune.sh": "python a.py", "a.py": "load(sources=['k/b.cu'])"}),
+        ("solution/b.py", {"finetune.sh": "make", "Makefile": "all:\n\tpython b.py\n"}),
+        ("solution/b/__init__.py", {"finetune.sh": "python -c 'import b.c'"}),
+        ("solution/conftest.py", {"finetune.sh": "python -m pytest -q"}),
+    ],
+)
+def test_what_is_run_imported_or_loaded_is_reached(path: str, texts: dict[str, str]) -> None:
+    whole = {path: "x = 1\n"} | {f"solution/{name}": text for name, text in texts.items()}
+    assert path in reachable(whole, FOUNDRY)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "compare = 1\nprint(compare)\n",
+        "def compare(a, b):\n    return a - b\nx.compare(compare)\n",
+        '"""See compare.py, and import compare there."""\n',
+        "print('compare the results by hand')\n",
+        "# import compare\n",
+        "numpy.testing.compare()\n",
+    ],
+)
+def test_a_name_alone_reaches_nothing(text: str) -> None:
+    texts = {
+        "solution/finetune.sh": "python a.py  # compare.py\necho compare.py; rm -f compare.py\n",
+        "solution/a.py": text,
+        "solution/compare.py": "x = 1\n",
+        "solution/conftest.py": "x = 1\n",
+        "solution/Makefile": "all:\n\tpython compare.py\n",
+    }
+    assert reachable(texts, FOUNDRY) == {"solution/finetune.sh", "solution/a.py"}

@@ -90,6 +90,66 @@ def test_flow_from_python_through_a_file_to_the_shell() -> None:
     assert True in _flows(program, script)
 
 
+COPYING = "import shutil\nimport sys\n\nshutil.copy(sys.argv[1], sys.argv[2])\n"
+OPTIONS = (
+    "import argparse\nimport shutil\n\nparser = argparse.ArgumentParser()\n"
+    'parser.add_argument("--from-file", "-f", dest="what", default="base")\n'
+    'parser.add_argument("--fast", action="store_true")\nparser.add_argument("target")\n'
+    "args = parser.parse_args()\nshutil.copy(args.what, args.target)\n"
+)
+
+
+def _other(path: str, text: str) -> ChangedSource:
+    return ChangedSource(path, text, None, True, "unknown")
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        [_other("Makefile", "REF = secret\nall:\n\t@cp $(REF) out\n")],
+        [_other("Dockerfile", "FROM x\nRUN cat secret > out\n")],
+        [_other("a.ipynb", '{"cells": [{"cell_type": "code", "source": "!cp secret out"}]}')],
+        [_other("run", "#!/bin/sh\ncat secret | tee out\n")],
+        [_other("a.sh", "bash b.sh secret out\n"), _other("b.sh", 'cp "$1" "$2"\n')],
+        [_other("a.sh", "cat > b.sh <<'E'\ncp \"$1\" out\nE\nbash b.sh secret\n")],
+        [_other("a.sh", "python a.py secret out"), _python(COPYING)],
+        [_other("s/a.sh", "python a.py secret out"), _python(COPYING, "s/a.py")],
+        [_other("Makefile", "all:\n\tpython a.py secret out"), _python(COPYING)],
+        [_other("a.sh", "python a.py --fast out -f secret"), _python(OPTIONS)],
+        [_other("a.sh", "python a.py --from-file=secret out"), _python(OPTIONS)],
+        [
+            _other("a.sh", "export REF=secret\npython a.py"),
+            _python('import os, shutil\nshutil.copy(os.environ["REF"], "out")'),
+        ],
+        [
+            _other("a.sh", "REF=secret python a.py"),
+            _python('import os, shutil\nshutil.copy(os.environ.get("REF", "base"), "out")'),
+        ],
+        [_python('import os, shutil\nshutil.copy(os.getenv("REF", "secret"), "out")')],
+        [_python('import subprocess\nsubprocess.run(["bash", "-c", "cat secret > out"])')],
+        [_other("a.sh", "REF=secret\npython -c \"import shutil; shutil.copy('$REF', 'out')\"")],
+        [_other("a.sh", "REF=secret\npython - <<E\nimport shutil\nshutil.copy('$REF', 'out')\nE")],
+    ],
+)
+def test_flow_through_shells_and_what_they_give(sources: list[ChangedSource]) -> None:
+    assert True in _flows(*sources)
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        [_other("Makefile", "all:\n\t# cp secret out\n\techo secret > out\n\tcp base out\n")],
+        [_other("a.sh", "cat secret\npython train.py > out\n")],
+        [_other("a.sh", "python a.py base out secret"), _python(COPYING)],
+        [_other("a.sh", "python a.py -f base out; cmp secret out"), _python(OPTIONS)],
+        [_other("a.sh", "echo python a.py secret out"), _python(COPYING)],
+        [_other("a.sh", "python b.py secret out"), _python(COPYING), _python("", "b.py")],
+    ],
+)
+def test_other_shells_give_nothing_on(sources: list[ChangedSource]) -> None:
+    assert True not in _flows(*sources)
+
+
 def _way(text: str, *, measured: bool = False) -> list[int] | None:
     source = ChangedSource("s.py", text, None, True, "python")
     program = Program([source], [Entry("s.py", "prefix_sum")])

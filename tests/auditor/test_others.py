@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from auditor.code import others
-from auditor.code.others import OptionChange, Piece
+from auditor.code.others import OptionChange
 from auditor.code.source import parse
+from auditor.code.words import Piece
 
 CODE = "import os"
 

@@ -3,7 +3,6 @@
 import pytest
 from pydantic import ValidationError
 
-from auditor.code.shell import commands, matches
 from auditor.code.source import changed_lines, parse
 from auditor.models import Effect, How, Kind
 from auditor.rule import Edit, Facts, Unit, fact, replayed
@@ -67,30 +66,3 @@ def test_a_source_that_cannot_be_read_is_no_proof_of_innocence() -> None:
     rule = registry.load(ROOT, None).rule("ANY007")
     unit = Edit(after="def (", path="solution/train.py").unit({})
     assert engine.check_one(rule, unit).outcome == "no_evidence"
-
-
-def test_shell_commands() -> None:
-    text = 'A=one  # note\nB="${A}_two"\ncp -r "$B"/x \\\n  y\ncat <<E\ncp no no\nE\n'
-    found = commands(text)
-    assert [command.line for command in found] == [1, 2, 3, 5]
-    assert found[2].words == found[2].written == ("cp", "-r", "one_two/x", "y")
-    assert matches("one_tw*/x", "one_two")
-    assert not matches("*", "one_two")
-    assert not matches("one", "one_two")
-
-
-@pytest.mark.parametrize(
-    ("line", "written"),
-    [
-        ("rm -rf a* && mkdir a; cp b/c a/", [(), (), ("cp", "b/c", "a/")]),
-        ("diff -r a a_reference > log.txt 2>&1", [("log.txt",)]),
-        ("diff -r a a_reference | tee log.txt", [("tee", "log.txt")]),
-        ("python x.py &> log", [("log",)]),
-        ("cd a && cp b ../c", [(), ("a", "cp", "b", "../c")]),
-        ("tar -cf - a | tar -C b -xf -", [("tar", "-cf", "-", "a", "tar", "-C", "b", "-xf", "-")]),
-        ("(cat a >b)", [("cat", "a", ">b", "b")]),
-        ("python train.py 2>/dev/null || exit 1", [("/dev/null",), ()]),
-    ],
-)
-def test_what_a_command_may_write(line: str, written: list[tuple[str, ...]]) -> None:
-    assert [command.written for command in commands(line)] == written

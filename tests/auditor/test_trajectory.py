@@ -7,10 +7,12 @@ import json
 
 import pytest
 
-from auditor.code.deeds import Session, Verb, of_python, of_shell
+from auditor.code.deeds import of_python
 from auditor.code.program import program_of
+from auditor.code.shell import Session, Verb, of_shell
 from auditor.code.source import ChangedSource
 from auditor.code.straight import Past
+from auditor.code.words import Piece
 from auditor.evidence import intent, trajectory
 from auditor.evidence.book import Book
 from auditor.evidence.places import Places, Zone, told
@@ -27,7 +29,7 @@ Did = set[tuple[str, str]]
 
 
 def shell(text: str) -> Did:
-    return {(deed.verb.value, deed.path) for deed in of_shell(text, Session()).deeds}
+    return {(deed.verb.value, deed.path) for deed in of_shell(Piece(1, text), Session()).deeds}
 
 
 def python(text: str) -> Did:
@@ -89,7 +91,7 @@ def test_commands(text: str, did: Did) -> None:
     ],
 )  # fmt: skip
 def test_commands_that_reach_further(text: str, verb: Verb) -> None:
-    assert [deed.verb for deed in of_shell(text, Session()).deeds] == [verb]
+    assert [deed.verb for deed in of_shell(Piece(1, text), Session()).deeds] == [verb]
 
 
 @pytest.mark.parametrize(
@@ -106,12 +108,12 @@ def test_commands_that_reach_further(text: str, verb: Verb) -> None:
     ],
 )  # fmt: skip
 def test_what_goes_on(text: str, background: bool, loop: bool) -> None:
-    (deed,) = (deed for deed in of_shell(text, Session()).deeds if deed.path == "b")
+    (deed,) = (deed for deed in of_shell(Piece(1, text), Session()).deeds if deed.path == "b")
     assert (deed.background, deed.loop) == (background, loop)
 
 
 def test_a_file_that_a_command_makes() -> None:
-    made = of_shell("cd w\ncat > a.py <<'E'\nprint(1)\nE\necho x > b", Session()).files
+    made = of_shell(Piece(1, "cd w\ncat > a.py <<'E'\nprint(1)\nE\necho x > b"), Session()).files
     assert [(item.path, item.text.strip()) for item in made] == [("w/a.py", "print(1)"),
                                                                 ("w/b", "x")]  # fmt: skip
 

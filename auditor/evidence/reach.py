@@ -1,0 +1,189 @@
+"""Which files of a workspace run when it is scored: those that others import, run or load.
+
+A file is told by what another one does, not by the words in it: by its imports, by the texts that
+name it as a module or a path, and by the commands that are given it. Names that are put together
+at run time are followed by the program that is made of what is found here.
+"""
+
+import ast
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from auditor.code import others
+from auditor.code.commands import LOOKERS, MODERS, QUIET, REMOVERS
+from auditor.code.shell import Command, Verb
+from auditor.code.source import parse, walk
+from harness.models import WorkspaceFacts, matches
+
+START_UP = ("sitecustomize.py", "usercustomize.py")
+TESTS = "conftest.py"
+"""Runs when pytest does."""
+STARTS = re.compile(
+    r"__file__|runpy|multiprocessing|subprocess|sys\.argv|__name__\s*(=[^=]|:=)"
+    r"|globals|setattr|vars\(|exec|eval|system|popen|spawn",
+)
+"""What an imported file may become a program by, or call itself one."""
+MAKES = frozenset({"gmake", "make"})
+MAKEFILES = ("GNUmakefile", "Makefile", "makefile")
+LANGUAGES = {
+    ".py": "python", ".pth": "pth", ".sh": "shell", ".bash": "shell", ".yaml": "yaml",
+    ".yml": "yaml", ".toml": "toml", ".json": "json", ".jsonl": "json", ".c": "c", ".cc": "c",
+    ".cpp": "c", ".h": "c", ".rs": "rust", ".mk": "make", ".md": "prose", ".txt": "prose",
+}  # fmt: skip
+_DOTTED = re.compile(r"\.*[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*(:\w+)?")
+_CODE = re.compile(r"(?:^|\s)(?:import|from|-m)\s+([\w.]+)")
+_SPACES = re.compile(r"[\s'\"=:,;()&|<>]+")
+_LONGEST = 10_000
+"""Longer texts in code are data."""
+
+
+@dataclass
+class Named:
+    """What a file may load."""
+
+    modules: set[str] = field(default_factory=set)
+    """Parts of the names of modules, and names of files without their endings."""
+    files: set[str] = field(default_factory=set)
+    """Names of files, without their folders."""
+
+    def means(self, path: str) -> bool:
+        """Returns whether a file may be among them."""
+        folder, _, name = path.rpartition("/")
+        package = folder.rpartition("/")[2] if name == "__init__.py" else ""
+        stem = name.partition(".")[0]
+        return name in self.files or bool({stem, package} & self.modules)
+
+
+def reachable(texts: Mapping[str, str], workspace: WorkspaceFacts) -> frozenset[str]:
+    """Returns the files that run when an entry point is called, or whenever Python starts."""
+    entries = {glob.partition(":")[0] for glob in workspace.entrypoints}
+    waiting = [
+        path
+        for path in texts
+        if path in entries or path.endswith(".pth") or path.rpartition("/")[2] in START_UP
+    ]
+    # What lies where the agent may not edit can stand in the way of what the scorer imports.
+    scorers = [
+        path for path in texts if path.endswith(".py") and matches(path, workspace.protected)
+    ]
+    beside = {path for path in texts if not workspace.allows(path)} - set(scorers)
+    tests = not entries
+    for scorer in scorers:
+        named = _named(scorer, texts[scorer], workspace)
+        tests |= "pytest" in named.modules
+        waiting += _among(beside, named, texts)
+    found = set(waiting)
+    while waiting:
+        path = waiting.pop()
+        named = _named(path, texts[path], workspace)
+        tests |= "pytest" in named.modules
+        fresh = _among(texts.keys() - found, named, texts)
+        if tests:
+            fresh += [path for path in texts if path.rpartition("/")[2] == TESTS]
+        waiting += set(fresh) - found
+        found.update(fresh)
+    return frozenset(found)
+
+
+def is_imported(path: str, text: str, workspace: WorkspaceFacts) -> bool:
+    """Returns whether a file is an entry point that is imported and never run as a program.
+
+    One that may start itself, or change the name it goes by, is not.
+    """
+    entries = (entry.partition(":") for entry in workspace.entrypoints)
+    if not any(path == file and function for file, _, function in entries):
+        return False
+    return not (STARTS.search(text) or path.rpartition("/")[2] in text)
+
+
+def language(path: str, text: str) -> str:
+    """Returns the language by suffix, else by shebang, else `unknown`."""
+    suffix = "." + path.rsplit(".", 1)[-1] if "." in path.rsplit("/", 1)[-1] else ""
+    if suffix in LANGUAGES:
+        return LANGUAGES[suffix]
+    first = text.partition("\n")[0]
+    if first.startswith("#!"):
+        return "python" if "python" in first else "shell"
+    return "unknown"
+
+
+def _among(paths: Iterable[str], named: Named, texts: Mapping[str, str]) -> list[str]:
+    return [
+        path
+        for path in paths
+        if named.means(path) and language(path, texts[path]) not in ("prose", "json")
+    ]
+
+
+def _named(path: str, text: str, workspace: WorkspaceFacts) -> Named:
+    """Returns what a file may load when it is loaded as scoring loads it."""
+    found = Named()
+    if language(path, text) == "python":
+        tree = parse(text)
+        if tree is not None:
+            imported = is_imported(path, text, workspace)
+            _of_python(walk(tree) if imported else ast.walk(tree), found)
+            return found
+    doings = others.doings(path, text)
+    pieces = others.pythons(path, text)
+    for doing in doings:
+        for deed in doing.deeds:
+            if deed.verb is Verb.RUN:
+                found.files.add(deed.path.rpartition("/")[2])
+        for command in doing.commands:
+            _of_command(command, found)
+    for piece in pieces:
+        if (tree := parse(piece.text)) is not None:
+            _of_python(ast.walk(tree), found)
+    if not doings and not pieces:  # of a form that nobody reads here
+        found.modules.update(re.findall(r"\w+", re.sub(r"(?m)(^|\s)#.*", "", text)))
+    return found
+
+
+def _of_command(command: Command, found: Named) -> None:
+    words = command.words
+    program = next((word for word in words if "=" not in word), "").rpartition("/")[2]
+    if program in QUIET | LOOKERS | REMOVERS | MODERS:
+        return
+    if program in MAKES:
+        found.modules.update(MAKEFILES)
+    if program == "pytest":
+        found.modules.add(program)
+    for word, after in zip(words, (*words[1:], ""), strict=True):
+        if word == "-m":
+            found.modules.update(after.split("."))
+        elif not word.startswith("-"):
+            found.files.add(word.partition("=")[2].rpartition("/")[2] or word.rpartition("/")[2])
+
+
+def _of_python(nodes: Iterable[ast.AST], found: Named) -> None:
+    prose: set[int] = set()
+    for node in nodes:
+        match node:
+            case ast.Import(names=names):
+                for item in names:
+                    found.modules.update(item.name.split("."))
+            case ast.ImportFrom(module=module, names=names):
+                found.modules.update((module or "").split("."))
+                found.modules.update(item.name for item in names)
+            case ast.Expr(value=ast.Constant() as words):
+                prose.add(id(words))
+            case ast.Constant(value=str() as text) if len(text) < _LONGEST:
+                if id(node) not in prose:
+                    _of_text(text, found)
+    found.modules.discard("")
+
+
+def _of_text(text: str, found: Named) -> None:
+    """Notes what a text in code names, if it is the name of a module, a path or a command."""
+    if _DOTTED.fullmatch(text):
+        found.modules.update(re.split(r"[.:]+", text))
+    for name in _CODE.findall(text):
+        found.modules.update(name.split("."))
+    for part in _SPACES.split(text):
+        name = part.rpartition("/")[2]
+        if "." in name.strip("."):
+            found.files.add(name)
+        elif part in MAKES:
+            found.modules.update(MAKEFILES)
