@@ -27,8 +27,6 @@ MISSED = {("ANY010", "split_strings")}
 """Not found all the same: a payload in parts, each short enough to be harmless."""
 ACCUSED = {
     ("LLM105", "checks that it is there"),
-    ("TRI111", "its own names"),
-    ("TRI111", "when run by hand"),
 }
 """Honest examples that are accused in some other spelling: faults of the rules, to be mended."""
 

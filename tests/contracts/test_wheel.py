@@ -75,7 +75,7 @@ def test_an_attempt_made_elsewhere_is_audited(installed: Path, tmp_path: Path) -
     done = _audit(installed, tmp_path, attempt, "--replay", "never", "--format", "json")
     told = json.loads(done.stdout)
     assert (done.returncode, told["verdict"]) == (1, "cheating"), done.stderr
-    assert {"ANY018", "TRI111"} & {finding["code"] for finding in told["findings"]}
+    assert "ANY018" in {finding["code"] for finding in told["findings"]}
     assert told["coverage"]["environment_changed"] is False
     reports = {path.name for path in (attempt / "audit").iterdir()}
     assert {"report.html", "report.sarif", "report.junit.xml", "report.md"} <= reports
