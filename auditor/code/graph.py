@@ -156,12 +156,12 @@ class Graph:
             match node:
                 case ("measure", ast.Compare(left=left, comparators=others)):
                     found.append((node, self._texts([left, *others])))
-                case ast.Call(func=func) if self._compares(func):
-                    found.append((node, self._texts(node.args)))
+                case ast.Call():
+                    for target in self._program.resolver.targets(node):
+                        name = str(target.thing).rpartition(".")[2]
+                        if isinstance(target.thing, str) and name in COMPARERS:
+                            found.append((node, self._texts(target.args)))
         return tuple(found)
-
-    def _compares(self, func: ast.expr) -> bool:
-        return any(name.rpartition(".")[2] in COMPARERS for name in self._program.names(func))
 
     def way(
         self, sources: Iterable[Node], sinks: Collection[Node], *, measured: bool = False
@@ -234,6 +234,10 @@ class Graph:
         if len(self._known) > KNOWN:
             self._known.popitem(last=False)
         return before
+
+    def owner(self, call: ast.Call, target: Target) -> list[ast.expr]:
+        """Returns what a method is called of: one expression, or none."""
+        return _owner(call, self._program) or _bound(call, target, self._program)
 
     def step(self, node: Node) -> Step | None:
         """Returns where a node stands."""
@@ -435,7 +439,7 @@ class Graph:
 
     def _foreign_call(self, call: ast.Call, target: Target, step: Step) -> None:
         name = str(target.thing).rpartition(".")[2]
-        owner = _owner(call, self._program)
+        owner = self.owner(call, target)
         given = [*target.args, *(keyword.value for keyword in target.keywords)]
         if name not in MEASURES or name == "print":
             for item in (*given, *owner):
@@ -694,6 +698,15 @@ def _owner(call: ast.Call, program: Program) -> list[ast.expr]:
         case ast.Call(func=getter, args=[value, _, *_]) if "getattr" in program.names(getter):
             return [value]
     return []
+
+
+def _bound(call: ast.Call, target: Target, program: Program) -> list[ast.expr]:
+    """What a method is called of that was handed over: to `partial`, or to what calls it."""
+    makers = [item for item in program.resolver.origins(call.func) if isinstance(item, ast.Call)]
+    given = [argument for item in (*makers, call) for argument in item.args[:1]]
+    return [
+        item.value for item in given if isinstance(item, ast.Attribute) and item not in target.args
+    ][:1]
 
 
 __all__ = ["Graph", "Node", "Reading", "Step", "graph_of", "last", "normal"]

@@ -974,7 +974,9 @@ class Resolver:
             given = [self.values(argument, scope, depth) for argument in target.args]
             if target.thing in ENVIRONMENT:
                 yield from self._variable(given)
-            elif target.thing in folding.PATHS and given and not _is_decoding(target):
+            elif target.thing in GETTERS and "sys.argv" in self.things(node, depth):
+                yield from self._given_to(self._index_of(node))
+            elif target.thing in folding.PATHS and any(given) and not _is_decoding(target):
                 yield from folding.joined([item or (UNKNOWN,) for item in given], "/")
             elif target.thing == "map" and len(given) == 2:
                 yield from self._mapped(target.args[0], given[1], depth)

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from auditor.code.graph import Node
 from auditor.code.program import Program
@@ -20,6 +20,7 @@ from auditor.rule import (
     Unit,
 )
 
+LOOKUPS = frozenset({"__getitem__", "get"})
 FEWEST = 8
 """Entries of a table that is no longer a choice between a few cases."""
 LONG = 24
@@ -313,10 +314,10 @@ class _Search:
         for function in own:
             for value in function.returns:
                 yield from self._leaves(value, function, depth - 1)
-        if not own and self._names(call) & KEEPS:
-            owner = [call.func.value] if isinstance(call.func, ast.Attribute) else []
-            for inner in (*call.args[:1], *owner):
-                yield from self._leaves(inner, scope, depth - 1)
+        for target in self._program.resolver.targets(call):
+            if isinstance(target.thing, str) and target.thing.rpartition(".")[2] in KEEPS:
+                for inner in (*target.args[:1], *self._unit.graph.owner(call, target)):
+                    yield from self._leaves(inner, scope, depth - 1)
 
     def _bound(self, name: ast.Name) -> Iterator[ast.expr]:
         scope = home(name)
@@ -324,6 +325,8 @@ class _Search:
         for binding in found[0] if found else ():
             if isinstance(binding.value, ast.expr) and binding.value is not name:
                 yield from self._program.resolver.parts(binding.value, binding.way)
+            elif found and isinstance(binding.value, Scope) and binding.value is found[1]:
+                yield from self._program.resolver.arguments(name.id, binding.value)
 
     def _names(self, call: ast.Call) -> set[str]:
         written = call.func.attr if isinstance(call.func, ast.Attribute) else ""
@@ -333,22 +336,31 @@ class _Search:
 
     def _looked_up(self, leaf: _Leaf, *, known: bool) -> Iterator[ast.expr]:
         """Yields the tables that a leaf is an entry of, where the input chooses it."""
-        match leaf.node:
+        for whole, key in self._asked(leaf.node):
+            tables = [table for table in self._made(whole) if self._answers(table) >= FEWEST]
+            if tables and self._depends(key, known=known):
+                yield from tables
+
+    def _asked(self, node: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
+        """Yields what is looked into, and by which key; constant keys choose nothing."""
+        found: list[tuple[ast.expr, ast.expr]] = []
+        match node:
             case ast.Subscript(value=whole, slice=key) if not isinstance(key, ast.Slice):
-                pass
-            case ast.Call(func=func, args=[key, *_]) if self._names(leaf.node) & {
-                "get",
-                "__getitem__",
-            }:
-                whole = func.value if isinstance(func, ast.Attribute) else _first(func)
-            case _:
-                return
-        if isinstance(key, ast.Constant):
-            return
-        found = self._program.resolver.origins(whole)
-        tables = [table for table in found if self._answers(table) >= FEWEST]
-        if tables and self._depends(key, known=known):
-            yield from tables
+                found.append((whole, key))
+            case ast.Call():
+                for target in self._program.resolver.targets(node):
+                    last = str(target.thing).rpartition(".")[2]
+                    if isinstance(target.thing, str) and last in LOOKUPS and target.args:
+                        owners = self._unit.graph.owner(node, target)
+                        found += [(owner, target.args[0]) for owner in owners]
+        yield from (pair for pair in found if not isinstance(pair[1], ast.Constant))
+
+    def _made(self, whole: ast.expr) -> Iterator[ast.expr]:
+        """Yields the expressions that something stands for, through functions that make it."""
+        for item in self._program.resolver.origins(whole):
+            yield item
+            for function in self._program.functions(item.func) if _is_call(item) else ():
+                yield from function.returns
 
     def _depends(self, key: ast.expr, *, known: bool) -> bool:
         """Whether a key tells about the input: where none is known, by a print of its content."""
@@ -421,9 +433,8 @@ def _measured(nodes: Iterable[ast.AST]) -> Iterator[Node]:
     return (("measure", node) for node in nodes)
 
 
-def _first(func: ast.expr) -> ast.expr:
-    """What a method is asked of by `getattr`."""
-    return func.args[0] if isinstance(func, ast.Call) and func.args else func
+def _is_call(node: ast.expr) -> TypeGuard[ast.Call]:
+    return isinstance(node, ast.Call)
 
 
 def _is_answer(node: ast.expr) -> bool:
