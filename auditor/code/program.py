@@ -729,6 +729,12 @@ def _parts(source: ChangedSource) -> Iterator[Index]:
             yield index
 
 
+def parsed(path: str, text: str) -> ast.Module | None:
+    """Returns the tree of a Python file, which is kept for the program that it is part of."""
+    index = _indexed(path, text, 0)
+    return index.tree if index is not None else None
+
+
 def _indexed(path: str, text: str, shift: int) -> Index | None:
     digest = hashlib.sha256(f"{path}\0{shift}\0".encode("utf-8", "surrogatepass"))
     digest.update(text.encode("utf-8", "surrogatepass"))

@@ -9,9 +9,11 @@ import ast
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from auditor.code import others
 from auditor.code.commands import LOOKERS, MODERS, QUIET, REMOVERS
+from auditor.code.program import parsed
 from auditor.code.shell import Command, Verb
 from auditor.code.source import parse, walk
 from harness.models import WorkspaceFacts, matches
@@ -118,11 +120,16 @@ def _among(paths: Iterable[str], named: Named, texts: Mapping[str, str]) -> list
 
 def _named(path: str, text: str, workspace: WorkspaceFacts) -> Named:
     """Returns what a file may load when it is loaded as scoring loads it."""
+    return _loads(path, text, is_imported(path, text, workspace))
+
+
+@lru_cache(maxsize=256)  # entry after entry, most files are as they were
+def _loads(path: str, text: str, imported: bool) -> Named:
+    """Returns what a file may load; without what it does as a program where it is imported."""
     found = Named()
     if language(path, text) == "python":
-        tree = parse(text)
+        tree = parsed(path, text)
         if tree is not None:
-            imported = is_imported(path, text, workspace)
             _of_python(walk(tree) if imported else ast.walk(tree), found)
             return found
     doings = others.doings(path, text)
