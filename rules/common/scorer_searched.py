@@ -51,7 +51,8 @@ class ScorerSearched(CodeRule):
     ## What it finds
     Reads of callers' variables, also from trace functions, objects of the garbage collector or
     by their address, memory and files of other processes, and attributes of `__main__`, with the
-    way that they take to what is scored. Without one, it is a suspicion where they are kept.
+    way that they take to what is scored. Without one, it is a suspicion where they are kept, or
+    changed in place.
 
     ## Why it matters
     The scorer's frames hold the expected answer. To look for it is to know that it is not one's
