@@ -79,7 +79,8 @@ def content(root: Path) -> str:
         UsageError: it is no attempt.
     """
     run_id = AttemptFolder.open(root).attempt().run_id
-    noted = [line for log in LOGS for line in journal.history(run_id, log)]
+    logs: tuple[journal.Noted, ...] = (*LOGS, "trajectory")
+    noted = [line for log in logs for line in journal.history(run_id, log)]
     facts = {
         "files": tree(root),
         "signer": keys.public_hex(keys.signing_key()),
