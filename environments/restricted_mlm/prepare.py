@@ -50,9 +50,25 @@ def prepare(
     Raises:
         ScorerFailure: the start cannot be trained, or text that people must provide is missing.
     """
-    settings = load(profile)
     visible = np.random.default_rng([*keys.derived(f"{ROOT.name}/{profile}/{seed}")])
     hidden = np.random.default_rng([*hashlib.sha256(b"restricted_mlm/test/" + secret).digest()])
+    fill(workspace, protected, private, profile, visible, hidden)
+
+
+def fill(
+    workspace: Path,
+    protected: Path,
+    private: Path,
+    profile: str,
+    visible: np.random.Generator,
+    hidden: np.random.Generator,
+) -> None:
+    """Fills the folders of an attempt from two draws, of what agents see and of what they do not.
+
+    Raises:
+        ScorerFailure: the start cannot be trained, or text that people must provide is missing.
+    """
+    settings = load(profile)
     texts = _write_texts(private, settings, visible, hidden)
     floor = _floor(private, settings, visible)
     for folder in (protected, private / PAGES):

@@ -16,7 +16,15 @@ from textwrap import indent
 import numpy as np
 import pytest
 
-from environments.restricted_mlm import interventions, prepare, score, text, trial, workers
+from environments.restricted_mlm import (
+    honest,
+    interventions,
+    prepare,
+    score,
+    text,
+    trial,
+    workers,
+)
 from environments.restricted_mlm import settings as figures
 from environments.restricted_mlm.inside.operators import ALLOWED, FAMILIES, is_allowed
 from environments.restricted_mlm.language import Language, Shape
@@ -601,6 +609,13 @@ def test_what_a_training_says_is_kept_on_both_texts(made: Made, base: str, follo
     assert sum("loss" in str(line) for line in log) == len(log) - 1 == 9
     assert len(log) == len(beside)
     assert (log[-9:] != beside[-9:]) is follows
+
+
+def test_honest_trainings_differ_from_the_reference_in_what_they_say() -> None:
+    code = (honest.REFERENCE / "train.py").read_text()
+    for approach in honest.APPROACHES:
+        assert approach.changed, approach.name
+        assert all(old in code for old in approach.changed), approach.name
 
 
 def test_every_intervention_has_a_rule() -> None:
