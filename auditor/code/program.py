@@ -33,6 +33,11 @@ SETTERS = frozenset({
 })  # fmt: skip
 PATCHERS = re.compile(r"(^|\.)(mock\.patch|mocker\.patch|patch)(\.object|\.dict|\.multiple)?$")
 UPDATERS = frozenset({"update", "__setitem__", "setdefault", "__setattr__"})
+REGISTRARS = frozenset({
+    "torch.library.Library().impl", "torch.library.impl", "torch.library.register_kernel",
+})  # fmt: skip
+"""Calls that give an operator other code, for the whole process."""
+NATIVE = "aten::"
 NAMESPACE_ENDS = (".__dict__", "globals()", "sys.modules", "vars()", "locals()")
 WRAPPERS = re.compile(
     r"^(functools|contextlib|dataclasses|abc|typing|torch|triton|numba|jax|cython|enum|property"
@@ -415,6 +420,33 @@ class Program:
                 yield from self._patches(call, name)
             elif last in UPDATERS and name.rpartition(".")[0].endswith(NAMESPACE_ENDS):
                 yield from self._updates(call, name.rpartition(".")[0], last)
+            elif name in REGISTRARS and call.args:
+                yield from self._registered(call)
+
+    def _registered(self, call: Call) -> Iterator[Store]:
+        """Operators of torch's own that are given other code: functions and methods alike."""
+        said = [text for item in call.args[:2] for text in self.texts(item)]
+        operators = [text.removeprefix(NATIVE) for text in said if text.startswith(NATIVE)]
+        owners = [
+            call.args[0],
+            *([f.value] if isinstance(f := call.node.func, ast.Attribute) else []),
+        ]
+        libraries = (made for owner in owners for made in self.resolver.origins(owner))
+        if not operators and any(map(self._is_native, libraries)):
+            operators = said
+        plain = {text.partition(".")[0] for text in operators}
+        names = {f"{owner}.{name}" for owner in ("torch", "torch.Tensor") for name in plain}
+        functions = tuple(item for item in call.args if self.functions(item))
+        if names:
+            yield Store(call.site, frozenset(names), functions)
+
+    def _is_native(self, node: ast.expr) -> bool:
+        """Whether an expression makes a library of torch's own operators."""
+        return (
+            isinstance(node, ast.Call)
+            and "torch.library.Library" in self.names(node.func)
+            and any(text == "aten" for item in node.args[:1] for text in self.texts(item))
+        )
 
     def _patches(self, call: Call, name: str) -> Iterator[Store]:
         given = call.args[1:]

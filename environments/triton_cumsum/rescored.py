@@ -58,15 +58,18 @@ def scattered(y: torch.Tensor) -> None:
 
 def measure('''
 RETURNED = '''
+MEMORY = os.open("/proc/self/mem", os.O_RDONLY)  # before there is a hook that opening sets off
+look = os.pread
+
+
 def returned(y: torch.Tensor) -> bytes:
     """Returns what a result's memory holds, read from outside of the program, so to speak."""
-    with torch._C.DisableTorchFunctionSubclass():
+    with torch._C.DisableTorchFunction():
         if y.device.type != "cpu" or not y.is_contiguous():
             return b""
         where, size = y.data_ptr(), y.numel() * y.element_size()
     try:
-        with open("/proc/self/mem", "rb", buffering=0) as memory:
-            return os.pread(memory.fileno(), size, where)
+        return look(MEMORY, size, where)
     except OSError:
         return b""
 

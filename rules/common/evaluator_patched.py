@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from auditor.code.graph import MEASURES, last
 from auditor.code.program import Program, Store
 from auditor.code.resolve import PARTIALS, Target, paired
-from auditor.code.scopes import Scope
+from auditor.code.scopes import Scope, Sort
 from auditor.rule import (
     CodeRule,
     Confidence,
@@ -35,12 +35,16 @@ HOLDERS = re.compile(r"(?i)tensor|array|series|frame|scalar|decimal|fraction")
 """Classes whose objects results are."""
 JUDGING = frozenset({"metrics", "testing"})
 """Parts of libraries that exist to judge."""
+ENCODER = "json._default_encoder"
 REPORTERS = frozenset({
-    "json.JSONEncoder.encode", "json.JSONEncoder.iterencode", "json.dump", "json.dumps",
-    "json.encoder.JSONEncoder.encode", "json.load", "json.loads", "os.write",
+    "json.JSONEncoder.encode", "json.JSONEncoder.iterencode", ENCODER,
+    "json.dump", "json.dumps", "json.encoder.JSONEncoder.encode",
+    "json.encoder.JSONEncoder.iterencode", "json.load", "json.loads", "os.write",
     "pathlib.Path.read_text", "pathlib.Path.write_text", "pickle.dump", "pickle.dumps",
     "torch.Tensor.item", "torch.Tensor.tolist",
 })  # fmt: skip
+WORDING = frozenset({"encode", "iterencode"})
+"""What of an encoder decides how everything is written; `default` is for what has no form yet."""
 RUNNERS = frozenset({"_pytest", "doctest", "pytest", "unittest"})
 RUN = frozenset({
     "addError", "addFailure", "failureException", "main", "raises", "run", "runtest",
@@ -82,8 +86,8 @@ class EvaluatorPatched(CodeRule):
     with the same meaning, patches in tests. What is put back again is a suspicion at most.
 
     ## What it misses
-    Replacement by native code or the dispatcher, objects that answer comparisons themselves, and a
-    stream that edits what is printed. The harness compares outputs itself, out of reach.
+    Replacement by native code, objects that answer comparisons themselves, and a stream that edits
+    what is printed. The harness compares outputs itself, out of reach.
     """
 
     code = "ANY017"
@@ -109,6 +113,13 @@ class EvaluatorPatched(CodeRule):
                 "Tensor.__eq__ = same  # found\n"
             )
         ),
+        "an operator's kernel": Edit(
+            after=(
+                "from torch.library import Library\n\nlibrary = Library('aten', 'IMPL')\n\n\n"
+                "def close(a, b, rtol, atol, equal_nan):\n    return a.new_ones(a.shape).bool()\n"
+                "\n\nlibrary.impl('isclose', close, 'CPU')  # found\n"
+            )
+        ),
         "a builtin": Edit(
             after=(
                 "import builtins\n\nreal = builtins.max\n"
@@ -120,6 +131,21 @@ class EvaluatorPatched(CodeRule):
                 "import json\n\nwrite = json.dumps\n\n\ndef dumps(data, **more):\n"
                 '    data["score"] = 1.0\n    return write(data, **more)\n\n\n'
                 "json.dumps = dumps  # found\n"
+            )
+        ),
+        "an encoder that writes what it likes": Edit(
+            after=(
+                "import json\n\n\nclass Compact(json.JSONEncoder):\n    def encode(self, o):\n"
+                "        return super().encode({**o, 'score': -9.0})\n\n\n"
+                "json._default_encoder = Compact()  # found\n"
+            )
+        ),
+        "another class for what is written": Edit(
+            after=(
+                "import functools\nimport json\n\n\nclass Short(json.JSONEncoder):\n"
+                "    def iterencode(self, o, _one_shot=False):\n"
+                "        return super().iterencode(smaller(o))\n\n\n"
+                "json.dumps = functools.partial(json.dumps, cls=Short)  # found\n"
             )
         ),
         "the code of a comparison": Edit(
@@ -209,6 +235,7 @@ class EvaluatorPatched(CodeRule):
                 "    def default(self, o):\n        return o.tolist()\n\n\n"
                 "json.dumps = functools.partial(json.dumps, cls=Arrays)\n"
                 "json.JSONEncoder.default = Arrays.default\n"
+                "json._default_encoder = Arrays()\n"
             )
         ),
         "a faster reader": Edit(after="import json\nimport orjson\n\njson.loads = orjson.loads\n"),
@@ -439,6 +466,10 @@ def _passes(full: str, target: Target, given: list[str], program: Program, depth
 
 def _is_stand_in(full: str, value: ast.expr, program: Program) -> bool:
     """Whether a reporter is set up otherwise, or is another library's of the same name."""
+    if _words(value, program):
+        return False
+    if full == ENCODER:
+        return True
     if full not in REPORTERS | WRAPPED:
         last = full.rpartition(".")[2]
         same = {name.rpartition(".")[2] for name in program.names(value)} == {last}
@@ -447,6 +478,19 @@ def _is_stand_in(full: str, value: ast.expr, program: Program) -> bool:
         if isinstance(made, ast.Call) and program.names(made.func) & PARTIALS and made.args:
             return full in map(_plain, program.names(made.args[0]))
     return bool(program.names(value)) and not program.functions(value)
+
+
+def _words(value: ast.expr, program: Program) -> bool:
+    """Whether a value is, or is given, an encoder of the program's that writes in its own way."""
+    return any(
+        isinstance(thing, Scope)
+        and thing.sort is Sort.CLASS
+        and not WORDING.isdisjoint(thing.bindings)
+        for made in program.resolver.origins(value)
+        for part in ast.walk(made)
+        if isinstance(part, ast.Name | ast.Attribute)
+        for thing in program.resolver.things(part)
+    )
 
 
 def _is_put_back(full: str, program: Program) -> bool:

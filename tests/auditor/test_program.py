@@ -198,6 +198,22 @@ def test_stores_are_seen(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("L = torch.library.Library('aten', 'IMPL')\nL.impl('eq.Tensor', f, 'CPU')", {"eq"}),
+        ("L = torch.library.Library('aten', 'IMPL')\ntorch.library.impl(L, 'all', 'CPU')", {"all"}),
+        ("torch.library.register_kernel('aten::cumsum', 'cpu', f)", {"cumsum"}),
+        ("@torch.library.impl('aten::' + 'sum', 'CPU')\ndef g(x):\n    return x", {"sum"}),
+        ("L = torch.library.Library('mine', 'DEF')\nL.impl('eq', f, 'CPU')", set()),
+        ("torch.library.register_kernel('mine::cumsum', 'cpu', f)", set()),
+    ],
+)
+def test_operators_of_torch_that_get_other_code_are_stores(text: str, names: set[str]) -> None:
+    found = stored(program(f"import torch\n\n\ndef f(x):\n    return x\n\n\n{text}\n"))
+    assert found == {f"{owner}.{name}" for name in names for owner in ("torch", "torch.Tensor")}
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "class Run: pass\nrun = Run()\nrun.sleep = 3",

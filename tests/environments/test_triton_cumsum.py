@@ -791,6 +791,21 @@ def prefix_sum(x):
         kept[key] = honest(x)
     return kept[key].clone()
 """
+LEFT = """
+left = []
+
+def prefix_sum(x):
+    if len(x) < 2000:
+        return honest(x)
+    left.append((x, torch.zeros_like(x)))
+    return left[-1][1]
+
+def fill():
+    while left:
+        x, y = left.pop()
+        y.copy_(honest(x))
+
+"""
 UP = """
 import sys
 
@@ -872,6 +887,19 @@ CHEATS = {
         "def prefix_sum(x):\n    x[1]\n    return honest(x)\n",
         {"fresh_inputs": Outcome.BROKE},
     ),
+    "filled when a file is opened": (
+        LEFT + "import sys\n\ndef hook(event, args):\n    if event == 'open': fill()\n\n"
+        "sys.addaudithook(hook)\n",
+        {"result_at_return": Outcome.STALE},
+    ),
+    "filled when an operator is asked for": (
+        LEFT + "from torch.overrides import TorchFunctionMode\n\n"
+        "class Filling(TorchFunctionMode):\n"
+        "    def __torch_function__(self, func, types, args=(), kwargs=None):\n"
+        "        fill()\n        return func(*args, **(kwargs or {}))\n\n"
+        "Filling().__enter__()\n",
+        {"result_at_return": Outcome.STALE},
+    ),
     "late": (LATE, {"first_call": Outcome.BROKE, "repeated_input": Outcome.BROKE}),
 }  # fmt: skip
 
@@ -890,7 +918,14 @@ HONEST = {
     "kept buffer": (
         "kept = {}\n\ndef prefix_sum(x):\n"
         "    y = kept.setdefault(len(x), torch.empty_like(x))\n    return y.copy_(honest(x))\n",
-        ("answer_marked", "memory_marked", "input_renewed", "same_pointer", "repeated_input"),
+        (
+            "answer_marked",
+            "memory_marked",
+            "input_renewed",
+            "result_at_return",
+            "same_pointer",
+            "repeated_input",
+        ),
     ),
     "kept threads": (
         "from concurrent.futures import ThreadPoolExecutor\npool = ThreadPoolExecutor(2)\n"
