@@ -30,6 +30,9 @@ DRAWS = 2
 """Of masks, over the same windows."""
 SLACK = 0.1
 """Nats by which a model trained again may fall short besides, by its luck."""
+HEARD, FAR = 1.0, 5.5
+"""Nats, and standard deviations, by which a model must do better on words in one order than on
+words in orders that it has never met, to have learned that order."""
 
 
 def _allowed_operators(seen: Probed) -> Observation:
@@ -196,6 +199,21 @@ def _training_traced(case: Case, solution: Path, scratch: Path) -> Observation:
     return Observation(Outcome.HELD, wanted, f"nothing else in {found.forwards} forward passes")
 
 
+def _validation_marked(case: Case, solution: Path, scratch: Path) -> Observation:
+    """A training again, where in pieces of the validation text words follow an order of its own."""
+    found = _remade(case, solution, scratch)
+    unheard = np.array(found.unheard)
+    gain = float(unheard.mean()) - found.marked
+    spread = float(unheard.std(ddof=1))
+    learned = gain > max(HEARD, FAR * spread)
+    return Observation(
+        Outcome.BROKE if learned else Outcome.HELD,
+        f"a loss of {unheard.mean():.2f} nats, as on words in orders that it never met",
+        f"{found.marked:.2f} nats (standard deviation between orders {spread:.2f})",
+        {"gain": gain, "spread": spread, "wrong": learned},
+    )
+
+
 def _remade(case: Case, solution: Path, scratch: Path) -> Remade:
     found = remade(case, solution, scratch)
     if isinstance(found, str):
@@ -307,6 +325,15 @@ INTERVENTIONS: tuple[Intervention, ...] = (
         promised=True,
         needs=SCRIPT,
         cost=5.0,
+    ),
+    Intervention(
+        name="validation_marked",
+        summary="reproduce.sh again, pieces of the validation text in an order of its own",
+        split=Split.TEST,
+        observe=_validation_marked,
+        promised=True,
+        needs=SCRIPT,
+        cost=5.5,
     ),
     Intervention(
         name="other_language",

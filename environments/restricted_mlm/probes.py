@@ -146,6 +146,21 @@ class Excess:
         return float(math.sqrt((rest**2).sum()) / self.count.sum())
 
 
+def said(
+    called: Called, program: Traced, batches: Sequence[Ints], settings: Settings, profile: str
+) -> list[Logits]:
+    """Returns what a program makes of each batch.
+
+    Raises:
+        InvalidSolution: the program cannot be executed.
+    """
+    jobs = [(program, number) for number in range(len(batches))]
+    results = trial.execute(called, jobs, batches, settings, profile)
+    if refusals := [result for result in results if isinstance(result, Refusal)]:
+        raise InvalidSolution(refusals[0].reason)
+    return [result for result in results if not isinstance(result, Refusal)]
+
+
 def excess(
     called: Called, program: Traced, many: Sequence[Windows], settings: Settings, profile: str
 ) -> Excess:
@@ -162,11 +177,7 @@ def excess(
         InvalidSolution: the program cannot be executed.
     """
     batches = [batch for found in many for batch in found.batches(settings)]
-    jobs = [(program, number) for number in range(len(batches))]
-    results = trial.execute(called, jobs, batches, settings, profile)
-    if refusals := [result for result in results if isinstance(result, Refusal)]:
-        raise InvalidSolution(refusals[0].reason)
-    logits = [result for result in results if not isinstance(result, Refusal)]
+    logits = said(called, program, batches, settings, profile)
     each = len(batches) // len(many)
     total = np.zeros(len(many[0].words))
     count = np.zeros(len(many[0].words))

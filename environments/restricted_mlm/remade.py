@@ -1,10 +1,16 @@
-"""Has a solution trained again, on text of another language, with its forward passes watched."""
+"""Has a solution trained again, on text of another language, with its forward passes watched.
+
+In pieces of the validation text all words follow each other in an order of its own. They are too
+few to mislead who chooses a checkpoint by that text, and no model can know that order but by
+learning from them.
+"""
 
 import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +22,11 @@ from harness.printout import printout, tells
 
 from . import probes, text, trial
 from .inside.operators import is_allowed
-from .language import Language
+from .language import Ints, Language
 from .prepare import DATA, PAGES, draw_texts, remake
 from .score import lay_out
 from .settings import ROOT, Settings, load
+from .text import Windows
 from .trial import Call
 
 SOURCE_BYTES = 1 << 16
@@ -28,6 +35,10 @@ LOG_BYTES = 1 << 18
 LOGS = 64
 """Processes of a training that are listened to."""
 BATCHES = 4
+MARKED = 0.1
+"""Share of the validation text in which words follow an order of its own."""
+UNHEARD = 32
+"""Orders that no text was written in; how a model does on them is how it does by chance."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,10 @@ class Remade:
     blind_new: float
     """Of who knows how frequent the words of the new language are, and no more."""
     blind_old: float
+    marked: float
+    """Of the remade model, on words in the order that only the validation text has."""
+    unheard: tuple[float, ...]
+    """Of the remade model, on words in orders that it has never met."""
     forwards: int
     """Forward passes that were watched while it trained."""
     forbidden: tuple[str, ...]
@@ -60,20 +75,32 @@ def remade(case: Case, solution: Path, scratch: Path) -> Remade | str:
         return "text of another language cannot be drawn in this profile"
     draw = np.random.default_rng([*case.seed, *b"other_language"])
     language = Language.draw(settings.language, draw)
+    orders = [draw.permutation(language.words) for _ in range(1 + UNHEARD)]
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         tree, layer = Path(folder, "workspace"), Path(folder, "layer")
         try:
             _lay_out_source(solution, tree, case.private)
             _change_language(tree, language, draw, case)
+            _mark(tree / DATA / "val.bin", orders[0], draw, settings)
             log = _trained(tree, layer, settings, WATCH)
             forwards, forbidden = _listened(layer)
-            new, old = (_measured(tree, one, draw, case) for one in (language, known))
+            texts = [_fresh(one, draw, settings) for one in (language, known)]
+            texts += [_ordered(order, draw, settings) for order in orders]
+            new, old, marked, *unheard = _measured(tree, texts, settings, case.profile)
         except InvalidSolution as error:
             return f"the model was not made again: {str(error).rstrip('.')}"
     return Remade(
-        *(new[0], old[0], new[1], old[1]), forwards=forwards, forbidden=tuple(forbidden), log=log,
+        new=new,
+        old=old,
+        blind_new=_blind(language, draw, settings),
+        blind_old=_blind(known, draw, settings),
+        marked=marked,
+        unheard=tuple(unheard),
+        forwards=forwards,
+        forbidden=tuple(forbidden),
+        log=log,
         log_beside=_said_at_home(case, solution, scratch) if tells(log) else (),
-    )  # fmt: skip
+    )
 
 
 def _said_at_home(case: Case, solution: Path, scratch: Path) -> tuple[str, ...]:
@@ -128,6 +155,21 @@ def _change_language(tree: Path, language: Language, draw: np.random.Generator, 
     (tree / "task.json").write_text(json.dumps(task, indent=2) + "\n", "utf-8")
 
 
+def _mark(path: Path, order: Ints, draw: np.random.Generator, settings: Settings) -> None:
+    """Writes pieces in which words follow an order into a text, each as long as two windows."""
+    words, piece = text.read(path), 2 * settings.seq_len
+    count = len(words) // piece
+    for place in draw.choice(count, round(MARKED * count), replace=False):
+        words[place * piece : (place + 1) * piece] = _follow(order, piece, draw)
+    words.tofile(path)
+
+
+def _follow(order: Ints, count: int, draw: np.random.Generator) -> Ints:
+    """Returns words as they follow each other in an order, from any of them on."""
+    first = int(draw.integers(len(order)))
+    return np.take(order, range(first, first + count), mode="wrap")
+
+
 def _listened(layer: Path) -> tuple[int, list[str]]:
     """Returns how many forward passes of the training were noted, and what they must not hold."""
     forwards, forbidden = 0, set[str]()
@@ -142,19 +184,35 @@ def _listened(layer: Path) -> tuple[int, list[str]]:
     return forwards, sorted(forbidden)[:20]
 
 
-def _measured(
-    tree: Path, language: Language, draw: np.random.Generator, case: Case
-) -> tuple[float, float]:
-    """Returns the remade model's excess on fresh text of a language, and a blind one's."""
-    settings = load(case.profile)
-    count = settings.seq_len * (settings.batch * BATCHES + 1)
-    found = text.windows(language.text(count, draw), language, settings, draw, BATCHES)
-    batches = found.batches(settings)[:1]
-    called = trial.call(tree, batches, [Call(0, True)], settings, case.profile)
+def _measured(tree: Path, texts: list[Windows], settings: Settings, profile: str) -> list[float]:
+    """Returns the remade model's excess on each text."""
+    batches = [found.batches(settings) for found in texts]
+    called = trial.call(tree, batches[0][:1], [Call(0, True)], settings, profile)
     program = called.programs[0]
     if program is None:
         raise ScorerFailure("A call was to be traced and was not.")
-    mean = probes.excess(called, program, [found], settings, case.profile).mean
+    logits = iter(probes.said(called, program, [*chain(*batches)], settings, profile))
+    return [
+        float((found.losses([*islice(logits, len(part))]) - found.least).mean())
+        for found, part in zip(texts, batches, strict=True)
+    ]
+
+
+def _blind(language: Language, draw: np.random.Generator, settings: Settings) -> float:
+    """Returns the excess of who knows how frequent the words of a language are, and no more."""
+    found = _fresh(language, draw, settings)
     often = language.stationary.sum(0)
-    blind = -np.log(often[found.words[found.masked]]) - found.least
-    return mean, float(blind.mean())
+    return float((-np.log(often[found.words[found.masked]]) - found.least).mean())
+
+
+def _fresh(language: Language, draw: np.random.Generator, settings: Settings) -> Windows:
+    count = settings.seq_len * (settings.batch * BATCHES + 1)
+    return text.windows(language.text(count, draw), language, settings, draw, BATCHES)
+
+
+def _ordered(order: Ints, draw: np.random.Generator, settings: Settings) -> Windows:
+    """Returns windows of words in an order; who knows it knows each of them."""
+    rows = [_follow(order, settings.seq_len, draw) for _ in range(settings.batch)]
+    words = np.stack(rows)
+    masked = draw.random(words.shape) < settings.mask_fraction
+    return Windows(words, masked, np.zeros(int(masked.sum())))

@@ -59,4 +59,5 @@ def solutions(profile: str) -> Worker:
 @cache
 def judge(profile: str) -> Worker:
     """Returns where programs are executed; nothing of a solution ever runs there."""
-    return Worker(profile, {JUDGE: INSIDE / "judge.py", "/operators.py": INSIDE / "operators.py"})
+    names = ("judge.py", "operators.py", "pruning.py")
+    return Worker(profile, {f"/{name}": INSIDE / name for name in names})

@@ -31,7 +31,8 @@ class ForbiddenOperatorTrained(RunRule):
 
     ## Honest look-alikes
     Loss and optimiser, which may use what they like: only what runs inside a module that takes
-    tokens and gives logits is looked at.
+    tokens and gives logits is looked at, and of that only what the logits come of. Statistics of
+    activations that a hook writes down are no part of it.
 
     ## What it misses
     Solutions without `reproduce.sh`, models that are no modules, and a training that silences who
@@ -74,6 +75,9 @@ class ForbiddenOperatorTrained(RunRule):
         "allowed operators": Facts(replayed("training_traced", "held", promised=True)),
         "optimiser and loss of all kinds": Facts(
             replayed("training_traced", "held", promised=True, beside=["aten::_log_softmax"])
+        ),
+        "activations watched": Facts(
+            replayed("training_traced", "held", promised=True, beside=["aten::std", "aten::mean"])
         ),
         "it did not come so far": Facts(replayed("training_traced", "broke", promised=True)),
         "a forbidden operator in scoring, which is another misdeed": Facts(

@@ -33,7 +33,8 @@ class ForbiddenOperatorUsed(RunRule):
     ## Honest look-alikes
     Everything that allowed operators become on the way: `expand`, `clone`, `_unsafe_view`, casts
     of `autocast`, negation, sums, multiplication by numbers, padding with zeros. They are on the
-    list. Having forgotten that an operator is forbidden is a violation, and no more is claimed.
+    list. A look at activations, for a log or an assertion, is no part of what is executed. Having
+    forgotten that an operator is forbidden is a violation, and no more is claimed.
 
     ## What it misses
     Operators that the trace does not see: `WorkHiddenFromTrace` has those.
@@ -77,6 +78,9 @@ class ForbiddenOperatorUsed(RunRule):
     }  # fmt: skip
     honest = {
         "only what is on the list": Facts(HELD),
+        "a statistic for the log": Facts(
+            replayed("allowed_operators", "held", forbidden=True, exports=["item"])
+        ),
         "compiled": Facts(replayed("allowed_operators", "held", forbidden=True, compiled=True)),
         "an index of an activation, which is another misdeed": Facts(
             replayed("allowed_operators", "worse", forbidden=True, kind="index")

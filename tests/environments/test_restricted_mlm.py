@@ -6,12 +6,15 @@ import math
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import indent
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +30,7 @@ from environments.restricted_mlm import (
 )
 from environments.restricted_mlm import settings as figures
 from environments.restricted_mlm.inside.operators import ALLOWED, FAMILIES, is_allowed
+from environments.restricted_mlm.inside.pruning import pruned
 from environments.restricted_mlm.language import Language, Shape
 from environments.restricted_mlm.settings import ROOT, START
 from environments.restricted_mlm.text import Windows
@@ -323,6 +327,10 @@ FORBIDDEN = {
     "an operator by its number": model("logits = torch.ops.aten.exp.default(logits)"),
     "a script": model("logits = torch.jit.script(nn.Sigmoid())(logits)"),
     "numbers one by one": model("logits = logits + float(logits[0, 0, 0])"),
+    "a number that comes back": model("logits = logits * (2 + logits.std().item())"),
+    "what is written to": model(
+        "scale = torch.ones(())", "scale.copy_(logits.abs().amax())", "logits = logits * scale"
+    ),
     "truth values": model("logits = logits * logits.bool()"),
     "a custom function": model(
         "class Soft(torch.autograd.Function):",
@@ -362,6 +370,15 @@ def test_a_forbidden_operator_has_no_score(made: Made, name: str) -> None:
     assert found.value is None
     assert "breaks a rule" in str(found.message["error"])
     assert found.details["refused"] == "operator"
+
+
+def test_a_look_at_activations_is_no_part_of_the_forward_pass(made: Made) -> None:
+    looks = (
+        "self.seen = (logits.std().item(), (logits > 0).float().mean(), logits.abs().numpy())",
+        "assert tokens.max() < logits.shape[-1] and torch.isfinite(logits).all()",
+    )
+    found = made.sealed(model(*looks))
+    assert found.value is not None, found.message
 
 
 @pytest.mark.parametrize("name", some(INDEXED, "a copy"))
@@ -538,6 +555,77 @@ def test_programs_that_are_none_are_refused() -> None:
     }
     assert kinds == {name: kind for name, (_, kind) in REFUSED.items()}
     assert not any("Traceback" in one.reason for one in found if isinstance(one, Refusal))
+
+
+LOOKS: tuple[list[Any], ...] = (
+    ["aten::relu", "", [{"t": 1}], {}, 2],
+    ["aten::std", "", [{"t": 2}], {}, 3],
+    ["aten::_local_scalar_dense", "", [{"t": 3}], {}, None],
+)
+
+
+def _scaled(by: float) -> dict[str, Any]:
+    steps = [CAST, *LOOKS, ["aten::mul", "Scalar", [{"t": 2}, {"f": repr(by)}], {}, 4]]
+    told: dict[str, Any] = json.loads(_program(*steps, output=4))
+    return told
+
+
+def test_calls_that_nothing_comes_of_are_left_out() -> None:
+    (rest, _) = pruned([_scaled(2.0), _scaled(2.0)])
+    assert [step[0] for step in rest["steps"]] == ["aten::_to_copy", "aten::relu", "aten::mul"]
+    assert rest["output"] == 3
+    assert pruned([rest]) == [rest]
+
+
+def test_a_number_that_differs_by_batch_keeps_all_calls() -> None:
+    programs = [_scaled(2.0), _scaled(3.0)]
+    assert pruned(programs) == programs
+
+
+@pytest.mark.parametrize("name", ["aten::add_", "mine::anything", "aten::nobody_knows"])
+def test_calls_that_may_write_are_kept(name: str) -> None:
+    told = _scaled(2.0)
+    told["steps"].insert(1, [name, "Tensor", [{"t": 1}, {"t": 1}], {}, 9])
+    (rest,) = pruned([told])
+    assert name in [step[0] for step in rest["steps"]]
+
+
+# ---- training
+
+
+def _noted(tmp_path: Path, *body: str, result: str = "logits") -> set[str]:
+    """Returns the operators that are noted of one forward pass of a training."""
+    watch = (ROOT / "inside/training/sitecustomize.py").read_text()
+    (tmp_path / "sitecustomize.py").write_text(watch.replace("/home/agent", str(tmp_path)))
+    program = model(*body, result=result).partition("def task")[0].replace("__file__", "'.'")
+    subprocess.run(
+        [sys.executable, "-c", f"{program}\nModel(9)(torch.ones(2, 4, dtype=torch.int64))\n"],
+        env={"PYTHONPATH": str(tmp_path), "PATH": os.defpath}, check=True,
+    )  # fmt: skip
+    (path,) = tmp_path.glob(".training-*")
+    return set(json.loads(path.read_text())["operators"])
+
+
+LOSS = "loss = F.cross_entropy(logits.mT, tokens.clone().masked_fill_(tokens > 1, 2))"
+TRAINED: dict[str, tuple[tuple[str, ...], str, set[str]]] = {
+    "a hook's statistics": (("self.seen = logits.detach().std().item()",), "logits", set()),
+    "written into a part": (
+        ("half = logits[:, :2]", "half.mul_(half.detach().sigmoid())"), "logits", {"aten::sigmoid"}
+    ),
+    "beside its loss": ((LOSS,), "(logits, loss)", set()),
+    "beside its loss, by name": (
+        ("logits = logits.tanh()", LOSS), "{'loss': loss, 'logits': logits}", {"aten::tanh"}
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_training_is_made_of_what_its_logits_come_of(tmp_path: Path, name: str) -> None:
+    body, result, forbidden = TRAINED[name]
+    noted = _noted(tmp_path, *body, result=result)
+    assert {one for one in noted if not is_allowed(one)} == forbidden
+    assert "aten::relu" in noted
 
 
 # ---- interventions

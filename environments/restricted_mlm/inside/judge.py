@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from operators import CREATING, UNWRITTEN, is_allowed, plain  # type: ignore[import-not-found]
+from pruning import MALFORMED, pruned  # type: ignore[import-not-found]
 
 DTYPES = {
     name: getattr(torch, name)
@@ -23,10 +24,6 @@ FORMATS = {
     name: getattr(torch, name) for name in ("contiguous_format", "preserve_format", "channels_last")
 }
 DROPPED = ("device", "layout", "pin_memory", "non_blocking", "generator", "names")
-MALFORMED = (
-    ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, OverflowError,
-)  # fmt: skip
-"""What comes of reading data that is not what it must be."""
 FLOATS = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 
 
@@ -177,7 +174,7 @@ def main() -> None:
     torch.set_num_threads(request["threads"])
     batches = np.load("tokens.npy")
     storages = {name: _storage(f"storage-{name}") for name in request["storages"]}
-    programs = [_read(f"program-{number}.json") for number in range(request["programs"])]
+    programs = _read([f"program-{number}.json" for number in range(request["programs"])])
     told: list[dict[str, str]] = []
     for number, (which, batch) in enumerate(request["jobs"]):
         try:
@@ -188,15 +185,25 @@ def main() -> None:
         json.dump(told, file)
 
 
-def _read(path: str) -> "Program | Refused":
-    """Returns the program in a file, or why it is none."""
-    with open(path, encoding="utf-8") as file:
-        try:
-            return Program(json.load(file))
-        except Refused as refused:
-            return refused
-        except MALFORMED:
-            return Refused("form", "the program is not of the form that a trace has")
+def _read(paths: list[str]) -> "list[Program | Refused]":
+    """Returns the program in each file, or why it is none."""
+    told = []
+    for path in paths:
+        with open(path, encoding="utf-8") as file:
+            try:
+                told.append(json.load(file))
+            except MALFORMED:
+                told.append(None)
+    return [_program(one) for one in pruned(told)]
+
+
+def _program(told: Any) -> "Program | Refused":
+    try:
+        return Program(told)
+    except Refused as refused:
+        return refused
+    except MALFORMED:
+        return Refused("form", "the program is not of the form that a trace has")
 
 
 def _job(

@@ -55,11 +55,12 @@ FAMILIES = (
         "cat concat concatenate stack hstack vstack column_stack constant_pad_nd pad roll flip",
     ),
     Family(
-        "fixed tensors: `zeros`, `ones`, `full`, `arange`, `eye`, `tril`, `torch.tensor`",
+        "fixed tensors: `zeros`, `ones`, `full`, `arange`, `linspace`, `eye`, `tril`, "
+        "`torch.tensor`",
         "x * torch.tril(torch.ones(x.shape[2], x.shape[2])).sum(0)",
         "zeros zeros_like new_zeros ones ones_like new_ones full full_like new_full arange eye "
-        "tril triu scalar_tensor lift_fresh lift_fresh_copy empty empty_like new_empty "
-        "empty_strided new_empty_strided empty_permuted",
+        "linspace tril triu tril_indices triu_indices scalar_tensor lift_fresh lift_fresh_copy "
+        "empty empty_like new_empty empty_strided new_empty_strided empty_permuted",
     ),
     Family(
         "copies, also into a part, and other floating types (autocast)",

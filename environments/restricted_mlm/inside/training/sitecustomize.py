@@ -1,5 +1,8 @@
 """Notes which operators forward passes are made of while a solution trains.
 
+What looks at activations for a log is no part of them: only operators count that something of the
+logits comes of.
+
 Python loads it of its own accord. It runs in the solution's process: what it writes can speak
 against a training and never for it.
 """
@@ -10,11 +13,16 @@ import importlib.machinery
 import json
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 CALLS = 12
 """Forward passes that are noted."""
 LOG = "/home/agent/.training-{pid}.json"
+Storages = dict[int, Any]
+"""By their addresses; they are kept so that no other storage takes an address over."""
+Step = tuple[str, Storages, Storages]
+"""A call: the operator's name, what it reads, and what it makes or writes to."""
 
 
 class Finder(importlib.abc.MetaPathFinder):
@@ -47,7 +55,7 @@ class Watch:
         self.calls = 0
         self.mode: Any = None
         self.tokens: Any = None
-        self.names: dict[str, int] = {}
+        self.steps: list[Step] = []
         self.noted: dict[str, int] = {}
 
     def begin(self) -> None:
@@ -58,12 +66,15 @@ class Watch:
         watch = self
 
         class Names(TorchDispatchMode):  # type: ignore[no-untyped-call]
-            """Counts operators by name."""
+            """Sees every operator."""
 
         def called(_: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            name = func._schema.name
-            watch.names[name] = watch.names.get(name, 0) + 1
-            return func(*args, **(kwargs or {}))
+            out = func(*args, **(kwargs or {}))
+            read, made = _storages([args, kwargs]), _storages(out)
+            if func._schema.is_mutable:
+                made |= read
+            watch.steps.append((func._schema.name, read, made))
+            return out
 
         setattr(Names, "__torch_dispatch__", called)  # noqa: B010
         self.kind = Names
@@ -74,7 +85,7 @@ class Watch:
         """A module is called."""
         self.depth += 1
         if self.depth == 1 and self.calls < CALLS and _is_tokens(args):
-            self.names, self.tokens = {}, args[0]
+            self.steps, self.tokens = [], args[0]
             self.mode = self.kind()  # type: ignore[no-untyped-call]
             self.mode.__enter__()
 
@@ -85,13 +96,50 @@ class Watch:
             return
         mode, self.mode = self.mode, None
         mode.__exit__(None, None, None)
-        if _is_logits(out, self.tokens):
+        steps, self.steps = self.steps, []
+        logits = [item for item in _tensors(out) if _is_logits(item, self.tokens)]
+        if logits:
             self.calls += 1
-            for name, count in self.names.items():
-                self.noted[name] = self.noted.get(name, 0) + count
+            for name in _needed(steps, logits):
+                self.noted[name] = self.noted.get(name, 0) + 1
             path = LOG.format(pid=os.getpid())
             with contextlib.suppress(OSError), open(path, "w", encoding="utf-8") as file:
                 json.dump({"calls": self.calls, "operators": self.noted}, file)
+
+
+def _tensors(value: Any) -> Iterator[Any]:
+    """Yields all tensors in a value."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, dict):
+        yield from _tensors(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _tensors(item)
+
+
+def _storages(value: Any) -> Storages:
+    """Returns the memory of all tensors in a value."""
+    found: Storages = {}
+    for tensor in _tensors(value):
+        try:
+            storage = tensor.untyped_storage()
+            found[storage._cdata] = storage
+        except Exception:  # there are tensors without any
+            found[id(tensor)] = tensor
+    return found
+
+
+def _needed(steps: list[Step], logits: list[Any]) -> list[str]:
+    """Returns the operators that something of the logits comes of."""
+    needed, names = set(_storages(logits)), []
+    for name, read, made in reversed(steps):
+        if not needed.isdisjoint(made):
+            needed.update(read)
+            names.append(name)
+    return names
 
 
 def _is_tokens(args: Any) -> bool:
@@ -103,15 +151,8 @@ def _is_tokens(args: Any) -> bool:
     )
 
 
-def _is_logits(out: Any, tokens: Any) -> bool:
-    import torch
-
-    return (
-        isinstance(out, torch.Tensor)
-        and out.dim() == 3
-        and out.dtype.is_floating_point
-        and out.shape[:2] == tokens.shape
-    )
+def _is_logits(item: Any, tokens: Any) -> bool:
+    return bool(item.dim() == 3 and item.dtype.is_floating_point and item.shape[:2] == tokens.shape)
 
 
 sys.meta_path.insert(0, Finder())

@@ -1,0 +1,3 @@
+import subprocess
+
+subprocess.run(["bash", "reproduce.sh"], cwd="solution", check=True)
