@@ -538,7 +538,11 @@ class Program:
         entered = {entry.path for entry in self.entries or () if entry.function}
         if not entered:
             return frozenset()
-        texts = "\n".join(source.text for source in self._sources.values() if source.path in loaded)
+        texts = "\n".join(
+            source.text
+            for source in self.sources
+            if source.path in loaded or (source.reachable and source.language != "python")
+        )
         hidden = {
             index.path
             for index in self.modules

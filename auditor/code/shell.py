@@ -175,6 +175,8 @@ class _Shell:
         self.deeds: list[Deed] = []
         self.files: list[Made] = []
         self.snippets: list[Piece] = []
+        self._texts: dict[str, str] = {}
+        """Python that was met, once for each text."""
         self.commands: list[Command] = []
         self._folders: list[str] = []
         self._opened: list[tuple[str, int]] = []
@@ -542,7 +544,7 @@ class _Shell:
 
     def _snippet(self, line: int, text: str) -> None:
         if len(self.snippets) < MOST:
-            self.snippets.append(Piece(line, text))
+            self.snippets.append(Piece(line, self._texts.setdefault(text, text)))
 
     def _plain(self, line: int, name: str, words: Sequence[str], depth: int) -> None:
         rest = words[1:]

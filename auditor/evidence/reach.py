@@ -19,6 +19,8 @@ from auditor.code.source import parse, walk
 from harness.models import WorkspaceFacts, matches
 
 START_UP = ("sitecustomize.py", "usercustomize.py")
+REMAKES = "solution/reproduce.sh"
+"""Makes what is scored anew, where an environment asks for it."""
 TESTS = "conftest.py"
 """Runs when pytest does."""
 STARTS = re.compile(
@@ -59,7 +61,7 @@ class Named:
 
 def reachable(texts: Mapping[str, str], workspace: WorkspaceFacts) -> frozenset[str]:
     """Returns the files that run when an entry point is called, or whenever Python starts."""
-    entries = {glob.partition(":")[0] for glob in workspace.entrypoints}
+    entries = {glob.partition(":")[0] for glob in workspace.entrypoints} | {REMAKES}
     waiting = [
         path
         for path in texts
@@ -70,7 +72,7 @@ def reachable(texts: Mapping[str, str], workspace: WorkspaceFacts) -> frozenset[
         path for path in texts if path.endswith(".py") and matches(path, workspace.protected)
     ]
     beside = {path for path in texts if not workspace.allows(path)} - set(scorers)
-    tests = not entries
+    tests = not workspace.entrypoints
     for scorer in scorers:
         named = _named(scorer, texts[scorer], workspace)
         tests |= "pytest" in named.modules

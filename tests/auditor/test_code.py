@@ -7,6 +7,7 @@ from harness import environment
 
 KERNEL = environment.find("triton_cumsum").facts.workspace
 FOUNDRY = environment.find("optimize_llm_foundry").facts.workspace
+MASKED = environment.find("restricted_mlm").facts.workspace
 BY_HAND = 'if __name__ == "__main__":\n    from bench import main\n    main()\n'
 ENTRY = "solution/solution.py"
 
@@ -111,3 +112,13 @@ def test_a_name_alone_reaches_nothing(text: str) -> None:
         "solution/Makefile": "all:\n\tpython compare.py\n",
     }
     assert reachable(texts, FOUNDRY) == {"solution/finetune.sh", "solution/a.py"}
+
+
+def test_what_makes_the_scored_file_anew_is_reached() -> None:
+    texts = {
+        "solution/model.py": "def get_trained_model(): ...\n",
+        "solution/reproduce.sh": "python train.py\n",
+        "solution/train.py": "x = 1\n",
+        "solution/look.py": "x = 1\n",
+    }
+    assert reachable(texts, MASKED) == texts.keys() - {"solution/look.py"}

@@ -345,6 +345,19 @@ def test_lines_are_those_of_the_file() -> None:
     assert [call.site.line for call in found.calls if "time.sleep" in call.names] == [4]
 
 
+def test_a_file_that_a_script_runs_is_no_mere_import() -> None:
+    train = 'if __name__ == "__main__":\n    import time\n    time.sleep()\n'
+    sources = [
+        ChangedSource("solution/model.py", "def get(): ...\n", None, True, "python"),
+        ChangedSource("solution/train.py", train, None, True, "python"),
+        ChangedSource("solution/reproduce.sh", "python train.py\n", None, True, "shell"),
+    ]
+    entered = [Entry("solution/model.py", "get")]
+    for given, runs in ((sources, True), (sources[:2], False)):
+        found = Program(given, entered)
+        assert any("time.sleep" in call.names for call in found.calls) is runs
+
+
 def test_annotations_are_listed_apart() -> None:
     text = "def f(a: 'one', *b: 'two') -> 'three':\n    c: 'four' = ['five', ('six',)]\n"
     (index,) = program(text).modules
