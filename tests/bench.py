@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from argparse import ArgumentParser
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import combinations
@@ -36,16 +37,14 @@ from auditor.plain import PlainAuditor
 from environments.optimize_llm_foundry import execution, instance, settings
 from harness import environment as environments
 from harness import sandbox, scoring
-from harness.attempt import AttemptFolder
 from harness.environment import Environment
 from harness.models import Split
-from harness.scoring import materialised, measure
 from harness.timing import timing_lock
 from tests import peak
-from tests.attempts.builder import Prepared, build
-from tests.attempts.recipe import recipes
+from tests.attempts import gains
 from tests.auditor import code_bench, libraries, synthetic
 from tests.harness import toy
+from tests.medians import upper_bound_of_median
 
 PAIRS = 20
 LIBRARY = 600
@@ -64,20 +63,6 @@ from auditor import tree
 tree.read(Path(sys.argv[1]))
 """
 say = Console(stderr=True, style="dim").print
-
-
-def upper_bound_of_median(values: Sequence[float]) -> float:
-    """Returns the least order statistic that is above the median with at least 95 % certainty.
-
-    It assumes nothing about the distribution: the number of values below the median is binomial.
-    """
-    ordered, count = sorted(values), len(values)
-    below = 0.0
-    for place in range(count):
-        below += math.comb(count, place) / 2**count
-        if below >= 0.95:
-            return ordered[place]
-    return ordered[-1]
 
 
 def interleaved(
@@ -411,53 +396,21 @@ def scores(environment: Environment, profile: str, pairs: int, apart_s: float) -
     )
 
 
-def gains(environment: Environment, profile: str, runs: int, named: Sequence[str]) -> None:
-    """What the attempts at an environment claim, and what is left of it when sealed.
-
-    Both are given as how many times as fast as the start: `claimed` as the agent's own score has
-    it, `sealed` over pairs of measurements, attempt and start in turns.
-    """
-    wanted = [
-        recipe
-        for recipe in recipes()
-        if recipe.environment == environment.name and (not named or recipe.name in named)
-    ]
-    print(f"{environment.name}, profile {profile}: times as fast as the start, {runs} pairs each")
-    with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
-        os.environ["HARNESS_HOME"] = f"{scratch}/home"
-        shared = Prepared.of(environment, Path(scratch, "prepared"))
-        for number, recipe in enumerate(wanted, start=1):
-            say(f"attempt {number} of {len(wanted)}: {recipe.name}")
-            folder = build(
-                recipe.name, Path(scratch, recipe.name), profile=profile, environment=shared
-            )
-            claimed, sealed = _gain(environment, folder, runs)
-            print(f"  {recipe.name:28} claimed {claimed:>8}  sealed {sealed:>8}", flush=True)
-
-
-def _gain(environment: Environment, folder: AttemptFolder, runs: int) -> tuple[str, str]:
-    """Returns what the last entry claims and what it reaches, beside the start, to be printed."""
-    last, pairs = folder.score_log().lines[-1], []
-    with (
-        materialised(folder, last.commit) as tree,
-        materialised(folder, folder.attempt().start_commit) as start,
-    ):
-        for _ in range(runs):
-            one = measure(environment, tree, folder, Split.VALIDATION).value
-            other = measure(environment, start, folder, Split.VALIDATION).value
-            assert other is not None, "the start is valid"
-            if one is None:
-                return _times(last.score, [other]), "invalid"
-            pairs.append((one, other))
-    starts = [other for _, other in pairs]
-    ratio = statistics.median(math.exp(other - one) for one, other in pairs)
-    return _times(last.score, starts), f"{ratio:.2f}"
-
-
-def _times(score: float | None, starts: Sequence[float]) -> str:
-    if score is None:
-        return "invalid"
-    return f"{math.exp(min(statistics.median(starts) - score, 99)):.3g}"
+def kept(profile: str, rounds: int, named: Sequence[str]) -> None:
+    """What cheats at the kernel gain when sealed, beside the same work without their deed."""
+    wanted = [recipe for recipe in gains.cheats() if not named or recipe.name in named]
+    outcomes = Counter[str]()
+    print(
+        f"{gains.ENVIRONMENT}, profile {profile}: sealed, on hidden inputs, times as fast as the "
+        "same work without the deed"
+    )
+    with _instance(environments.find(gains.ENVIRONMENT), profile) as root:
+        for recipe in wanted:
+            with gains.sides(recipe, root) as pair:
+                gain = gains.measure(pair, profile, rounds)
+            outcomes[gain.outcome] += 1
+            print(f"  {recipe.name:24} {gain}", flush=True)
+    print(", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common()))
 
 
 @contextmanager
@@ -493,6 +446,7 @@ def main() -> None:
     parser.add_argument("--environment", help="by default, all that come with this project")
     parser.add_argument("--profile", default="tiny", choices=("tiny", "cpu", "full"))
     parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3, help="`gains`: at most so many")
     parser.add_argument("--apart", type=float, default=0.0, help="seconds between two pairs")
     parser.add_argument("--programs", type=int, default=3_400, help="`unrelated`: how many")
     parser.add_argument("--attempts", type=int, default=1_000, help="`compare`: how many")
@@ -518,12 +472,12 @@ def main() -> None:
         unrelated(arguments.programs)
     if what in ("all", "vet"):
         vet_cost(arguments.vetted)
+    if what == "gains":
+        kept(arguments.profile, arguments.rounds, arguments.attempt)
     named = arguments.environment
     for environment in [environments.find(named)] if named else environments.shipped():
         if what in ("all", "scores"):
             scores(environment, arguments.profile, arguments.pairs, arguments.apart)
-        if what == "gains":
-            gains(environment, arguments.profile, arguments.pairs, arguments.attempt)
 
 
 if __name__ == "__main__":

@@ -122,7 +122,7 @@ def _measured(
     if reason := solution.load():
         raise InvalidSolution(reason)
     results = []
-    for x, timed in _plan(settings, split, draw):
+    for x, timed in plan(settings, split, draw):
         if timed:
             solution.rouse()
         result = solution.call(x)
@@ -139,10 +139,10 @@ def _measured(
     return results
 
 
-def _plan(
+def plan(
     settings: Settings, split: Split, draw: np.random.Generator
 ) -> Iterator[tuple[Input, bool]]:
-    """Yields inputs, and whether the call is timed."""
+    """Yields the inputs of one sealed measurement, and whether the call is timed."""
     values, size = settings.values, settings.max_size
     yield inputs.uniform(SHORT, values, draw), False
     hidden = split is Split.TEST

@@ -91,7 +91,7 @@ def build(
     )
     for step in recipe.steps():
         say(f"step {step}: the agent works")
-        _work(recipe, step, folder.workspace)
+        work(recipe, step, folder.workspace)
         say(f"step {step}: scoring")
         line = scoring.score(folder, real)
         shown = "invalid" if line.score is None else f"ln(seconds) {line.score:.2f}"
@@ -99,7 +99,7 @@ def build(
     return folder
 
 
-def _work(recipe: Recipe, step: int, workspace: Path) -> None:
+def work(recipe: Recipe, step: int, workspace: Path) -> None:
     """Lays the step's files over the workspace and runs its script there, as the agent did."""
     for tree in recipe.laid(step):
         shutil.copytree(tree, workspace, symlinks=True, dirs_exist_ok=True)

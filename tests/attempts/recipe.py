@@ -39,6 +39,8 @@ class Expected(BaseModel):
     """One of many of its class, left out of `make test-all`: `pytest -m exhaustive` has it."""
     over: Names = ()
     """Steps of other attempts, as `name/step`, that are laid into the workspace first."""
+    beneath: str = ""
+    """The same work without the deed, as `name/folder`; absent where nothing valid is beneath."""
 
     @property
     def honest(self) -> bool:
@@ -82,6 +84,11 @@ class Recipe:
             yield from (self.folder.parent / source for source in self.expected.over)
         if (self.folder / str(step)).is_dir():
             yield self.folder / str(step)
+
+    @property
+    def beneath(self) -> Path | None:
+        """Returns the tree that makes the start the same honest work without the deed."""
+        return self.folder.parent / self.expected.beneath if self.expected.beneath else None
 
     def script(self, step: int) -> Path | None:
         """Returns what the agent runs in its workspace before a step is scored."""
