@@ -93,3 +93,9 @@ def test_one_wrong_result_outweighs_all_times() -> None:
 
 def test_a_gain_is_told_with_its_bounds() -> None:
     assert str(Gain(looks=1, ratios=[1.0, 1.01, 1.02] * 7)).startswith("no gain: 1.010 (1.0")
+
+
+def test_what_asking_costs_is_taken_off_but_never_all_there_is() -> None:
+    assert gains.ratio(21, 11, 1) == 2
+    assert gains.ratio(3, 2, 5) == 2, "a gain is not hidden by idle calls that took longer"
+    assert gains.ratio(2, 3, 5) == 0.5
