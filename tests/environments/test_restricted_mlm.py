@@ -321,6 +321,7 @@ FORBIDDEN = {
     "a method": model("logits = logits.softmax(-1)"),
     "an operator": model("logits = logits / 2"),
     "a power": model("logits = logits ** 2"),
+    "a remainder": model("logits = logits + F.embedding(tokens % 7, logits[0])"),
     "a comparison": model("logits = logits * (logits > 0)"),
     "an alias": model("logits = torch.special.expit(logits)"),
     "a fused function": model("logits = F.scaled_dot_product_attention(logits, logits, logits)"),
@@ -378,6 +379,19 @@ def test_a_look_at_activations_is_no_part_of_the_forward_pass(made: Made) -> Non
         "assert tokens.max() < logits.shape[-1] and torch.isfinite(logits).all()",
     )
     found = made.sealed(model(*looks))
+    assert found.value is not None, found.message
+
+
+def test_what_allowed_functions_become_on_the_way_is_allowed(made: Made) -> None:
+    found = made.sealed(
+        model(
+            "other = logits.take_along_dim(torch.arange(-2, 30)[None, :, None], 1)",
+            "logits = logits + 0.1 * other + 0.1 * logits.rot90(2, (1, 2))",
+            "logits = logits + torch.linspace(-1, 1, tokens.shape[1])[:, None]",
+            "with torch.inference_mode():",
+            "    logits = logits + torch.broadcast_to(logits[:, :1], logits.shape)",
+        )
+    )
     assert found.value is not None, found.message
 
 

@@ -23,7 +23,7 @@ FAMILIES = (
         "`matmul`, `@`, `einsum`, `bmm`, `dot`",
         "torch.einsum('btd,bsd->bts', x, x @ w)",
         "matmul mm bmm mv dot vdot addmv addr baddbmm addbmm einsum outer ger inner tensordot "
-        "chain_matmul linalg_matmul linalg_multi_dot",
+        "chain_matmul linalg_matmul linalg_multi_dot linalg_vecdot kron",
     ),
     Family("`sum`", "x.sum(-1, keepdim=True)", "sum"),
     Family("`+`", "x + 1.5", "add addcmul"),
@@ -37,17 +37,18 @@ FAMILIES = (
     Family(
         "slices and indices that are no activations",
         "x[:, 1:][:, torch.tensor([0, 1])]",
-        "slice select narrow index index_select gather take_along_dim unfold as_strided diagonal "
-        "index_put _index_put_impl index_copy index_add scatter scatter_add "
+        "slice select narrow index index_select gather take take_along_dim unfold as_strided "
+        "diagonal index_put _index_put_impl index_copy index_add scatter scatter_add "
         "split split_with_sizes unsafe_split unsafe_split_with_sizes chunk unsafe_chunk unbind "
-        "tensor_split",
+        "tensor_split hsplit vsplit dsplit",
     ),
     Family(
         "other shapes: `reshape`, `view`, `transpose`, `unsqueeze`, `expand`, `repeat`, ...",
         "x.transpose(1, 2).reshape(x.shape[0], -1).unsqueeze(1)",
         "view _unsafe_view reshape _reshape_alias permute transpose t squeeze unsqueeze expand "
         "repeat tile movedim moveaxis swapaxes swapdims flatten unflatten ravel view_as expand_as "
-        "reshape_as numpy_T mT adjoint atleast_2d atleast_3d",
+        "reshape_as numpy_T mT adjoint atleast_2d atleast_3d broadcast_to broadcast_tensors "
+        "repeat_interleave meshgrid cartesian_prod rot90 block_diag diag_embed",
     ),
     Family(
         "`cat`, `stack`, `F.pad` with a constant, `roll`, `flip`",
@@ -66,7 +67,7 @@ FAMILIES = (
         "copies, also into a part, and other floating types (autocast)",
         "x.clone().to(torch.bfloat16).float()",
         "clone copy contiguous detach alias to type_as _to_copy fill zero slice_scatter "
-        "select_scatter",
+        "select_scatter diagonal_scatter",
     ),
 )
 
@@ -80,6 +81,10 @@ CREATING = UNWRITTEN | frozenset(
      "new_full", "arange", "eye", "scalar_tensor"]
 )  # fmt: skip
 """Operators whose result holds nothing of their inputs."""
+
+
+WRAPPING = "aten::remainder"
+"""What `take_along_dim` does to its indices, so that negative ones count from the end."""
 
 
 def is_allowed(name: str) -> bool:
