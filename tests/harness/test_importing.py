@@ -17,6 +17,7 @@ from harness.importing.run import Run, moment, number, plain, rooted
 from harness.importing.tools import did
 from harness.models import Attempt, ScoreLine
 from harness.trajectory import Event, EventKind
+from harness.verify import verify
 from tests.harness.toy import Terminal, refused
 
 LOG = (
@@ -40,6 +41,7 @@ def made(source: Path, target: Path) -> tuple[Attempt, tuple[ScoreLine, ...], tu
     (folder,) = attempts.write(importing.load(source), target, source=source)
     found = trajectory.read(folder.root)
     assert found is None or not found.problems
+    assert verify(folder.root).transcript == ("signed" if found else "none")
     return folder.attempt(), folder.scores(), found.events if found else ()
 
 

@@ -66,6 +66,7 @@ def printed(folder: AttemptFolder) -> str:
 def test_what_was_just_scored_is_not_scored_again(work: Work) -> None:
     ended = work("echo 2 > answer.txt; score; touch answer.txt; mkdir x; rmdir x")
     assert scores(ended) == [2.0]
+    assert verify(ended.folder.root).transcript == "signed"
 
 
 @pytest.mark.parametrize("change", ["chmod +x answer.txt", "mkdir x"])
