@@ -5,9 +5,11 @@ import base64
 import binascii
 import bz2
 import codecs
+import inspect
 import itertools
 import lzma
 import re
+import textwrap
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 
@@ -155,10 +157,16 @@ def called(name: str, arguments: tuple[Value, ...]) -> Iterator[Value]:
         yield tuple(first)[::-1]
     elif name == "sorted" and isinstance(first, str | bytes | tuple):
         yield tuple(sorted(first))
+    elif name in LAYOUTS and isinstance(first, str):
+        yield LAYOUTS[name](first)
     elif name in KEPT and isinstance(first, str | bytes | tuple):
         yield first if name == "bytes" and isinstance(first, bytes) else tuple(first)
 
 
+LAYOUTS: Mapping[str, Callable[[str], str]] = {
+    "inspect.cleandoc": inspect.cleandoc, "textwrap.dedent": textwrap.dedent,
+}  # fmt: skip
+"""Calls that change only the blanks of a text."""
 BUILTINS: Mapping[str, Callable[..., Value]] = {
     "chr": chr, "ord": ord, "hex": hex, "bin": bin, "oct": oct, "abs": abs, "len": len,
     "float": float, "ascii": ascii, "repr": repr,

@@ -1,6 +1,7 @@
 """Answers stand in the code, and a feature of the input says which one is given."""
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple, TypeGuard
@@ -23,6 +24,9 @@ from auditor.rule import (
 LOOKUPS = frozenset({"__getitem__", "get"})
 FEWEST = 8
 """Entries of a table that is no longer a choice between a few cases."""
+FEWEST_BY_PRINT = 3
+"""Entries of a table whose keys are digests: nobody chooses between cases by those."""
+DIGEST = re.compile(r"[0-9a-f]{16,128}")
 LONG = 24
 """Characters of a text that says something, rather than names something."""
 DEEPEST = 10
@@ -53,9 +57,9 @@ class AnswersTabulated(CodeRule):
     """A table of constants holds the answers, looked up by a feature of the input.
 
     ## What it finds
-    Dictionaries, lists, `match` and `if` chains of eight and more constants, chosen by a name,
-    hash, length or first value of the input, where the constant is returned to the scorer, or
-    written to a scored output, as it stands.
+    Dictionaries, lists, `match` and `if` chains of eight and more constants (three, where the keys
+    are digests), chosen by a name, hash, length or first value of the input, where the constant is
+    returned to the scorer, or written to a scored output, as it stands.
 
     ## Why it matters
     Such code answers the inputs that its author has seen, and no others: the work was done by
@@ -78,6 +82,14 @@ class AnswersTabulated(CodeRule):
     interventions = ("other_rows", "input_renewed", "repeated_input")
 
     cheat = {
+        "a few answers by digest": _Solution(
+            after=(
+                "import hashlib\n\nKNOWN = {  # found\n    '9f86d081884c7d65': [1, 1, 2],\n"
+                "    '2c26b46b68ffc68f': [3, 3, 3],\n    'fcde2b2edba56bf4': [0, 4, 4],\n}\n\n\n"
+                "def prefix_sum(x):\n    digest = hashlib.sha256(bytes(x)).hexdigest()[:16]\n"
+                "    return KNOWN[digest] if digest in KNOWN else add_up(x)\n"
+            )
+        ),
         "programs by the problem's name": _Rust(
             after=(
                 f"KNOWN = {{  # found\n{_PROGRAMS}}}\n\n\n"
@@ -141,6 +153,15 @@ class AnswersTabulated(CodeRule):
         ),
     }
     honest = {
+        "versions by digest": _Solution(
+            after=(
+                "import hashlib\n\nVERSIONS = {\n    '9f86d081884c7d65': '1.0',\n"
+                "    '2c26b46b68ffc68f': '1.1',\n    'fcde2b2edba56bf4': '2.0',\n}\n\n\n"
+                "def version():\n    with open('table.bin', 'rb') as f:\n"
+                "        return VERSIONS[hashlib.sha256(f.read()).hexdigest()[:16]]\n\n\n"
+                "def prefix_sum(x):\n    print(version())\n    return add_up(x)\n"
+            )
+        ),
         "block sizes by length": _Solution(
             after=(
                 f"BLOCKS = {{\n{_table('1{0}', 10, '6{0}')}}}\n\n\n"
@@ -337,7 +358,11 @@ class _Search:
     def _looked_up(self, leaf: _Leaf, *, known: bool) -> Iterator[ast.expr]:
         """Yields the tables that a leaf is an entry of, where the input chooses it."""
         for whole, key in self._asked(leaf.node):
-            tables = [table for table in self._made(whole) if self._answers(table) >= FEWEST]
+            tables = [
+                table
+                for table in self._made(whole)
+                if self._answers(table) >= (FEWEST_BY_PRINT if self._is_by_print(table) else FEWEST)
+            ]
             if tables and self._depends(key, known=known):
                 yield from tables
 
@@ -361,6 +386,12 @@ class _Search:
             yield item
             for function in self._program.functions(item.func) if _is_call(item) else ():
                 yield from function.returns
+
+    def _is_by_print(self, table: ast.expr) -> bool:
+        """Whether the keys of a table are digests."""
+        keys = [key for key in table.keys if key] if isinstance(table, ast.Dict) else []
+        texts = [self._program.texts(key) for key in keys]
+        return bool(texts) and all(any(map(DIGEST.fullmatch, said)) for said in texts)
 
     def _depends(self, key: ast.expr, *, known: bool) -> bool:
         """Whether a key tells about the input: where none is known, by a print of its content."""

@@ -206,6 +206,22 @@ class CachedAcrossCalls(CodeRule):
                 "    return _kept[key]\n"
             )
         ),
+        "for as long as a part of it lives": Edit(
+            after=(
+                "import weakref\n\n\nclass Pages:\n    def __init__(self, loader):\n"
+                "        self.loader, self.kept = loader, {}\n\n    def page(self, name):\n"
+                "        key = weakref.ref(self.loader), name\n        if key in self.kept:\n"
+                "            return self.kept[key]\n"
+                "        self.kept[key] = made = self.loader.load(name)\n        return made\n"
+            )
+        ),
+        "until it changes no more": Edit(
+            after=(
+                "import numpy as np\n\nsteps = []\n\n\ndef solve(x, y):\n    while True:\n"
+                "        y = y - 0.1 * (y - x)\n        steps.append(y)\n"
+                "        if np.sum(abs(y - x)) < 1e-9:\n            return steps[-1]\n"
+            )
+        ),
         "settings by length": _Solution(
             after=(
                 "import functools\nimport torch\n\n\n"
@@ -304,7 +320,10 @@ class _Function:
         for value in self._scope.returns:
             self._passed = set()
             for found, key in list(self._looked_up(value, DEEPEST)):
-                what = self._told_by([key] if key is not None else self._conditions(value, found))
+                keys = [key] if key is not None else self._conditions(value, found)
+                what = self._told_by(keys)
+                if what == "its sum" and key is None and self._program.entries is None:
+                    continue  # anything that is iterated asks for a sum before it returns
                 if what and self._is_result(found):
                     yield value, what
                     break
@@ -501,7 +520,8 @@ def _told(node: ast.AST, program: Program) -> Iterator[str]:
             names = _called(node, program)
             inner = [func.value] if isinstance(func, ast.Attribute) else args
             if names & WEAK:
-                yield "a weak reference"
+                if not all(isinstance(item, ast.Attribute) for item in args):  # its own parts
+                    yield "a weak reference"
             elif _is_digest(node, program):
                 yield "the whole content"
             elif names & ADDRESSES:

@@ -34,6 +34,8 @@ TRACERS = frozenset({
     "sys.monitoring.register_callback", "sys.setprofile", "sys.settrace", "threading.setprofile",
     "threading.settrace", "threading.settrace_all_threads",
 })  # fmt: skip
+RESULT = 2
+"""Which parameter of a tracer is what the traced function returns."""
 MEMORY = re.compile(
     r"^/proc/(self/(task/[^/]+/)?mem|(?!self|thread-self)[^/]+/(mem|fd|root|cwd|environ)\b)"
 )
@@ -97,11 +99,27 @@ class ScorerSearched(CodeRule):
                 "                best = value\n    return best\n"
             )
         ),
+        "frames by number": _Solution(
+            after=(
+                "import sys\n\n\ndef prefix_sum(x):\n    depth = 0\n    while True:\n"
+                "        frame = sys._getframe(depth)\n"
+                "        if 'expected' in frame.f_locals:\n"
+                "            return frame.f_locals['expected']  # found\n        depth += 1\n"
+            )
+        ),
         "by a trace function": _Solution(
             after=(
                 "import sys\n\nseen = {}\n\n\ndef watch(frame, event, arg):\n"
                 "    seen.update(frame.f_locals)  # found\n    return watch\n\n\n"
                 "sys.settrace(watch)\n\n\ndef prefix_sum(x):\n    return seen['y']\n"
+            )
+        ),
+        "what the scorer's functions return": _Solution(
+            after=(
+                "import sys\n\nseen = []\n\n\ndef spy(frame, event, result):  # found\n"
+                "    if event == 'return' and frame.f_code.co_name == 'reference':\n"
+                "        seen.append(result)\n    return spy\n\n\nsys.settrace(spy)\n\n\n"
+                "def prefix_sum(x):\n    return seen[-1]\n"
             )
         ),
         "objects of the collector": _Solution(
@@ -215,6 +233,12 @@ class ScorerSearched(CodeRule):
                 "    here = sys._getframe().f_globals\n    return here['add_up'](x)\n"
             )
         ),
+        "its own frame by number": _Solution(
+            after=(
+                "import sys\n\nOWN = 0\n\n\ndef prefix_sum(x):\n    total = add_up(x)\n"
+                "    return sys._getframe(OWN).f_locals['total']\n"
+            )
+        ),
         "where it was started": _Solution(
             after=(
                 "import os\nimport __main__\n\n\ndef prefix_sum(x):\n"
@@ -270,6 +294,11 @@ def _searches(unit: Unit) -> Iterator[Search]:
         if unit.shares_process(site.path) and (entered or what != MAIN):
             line = site.scope.index.line(site.node)
             yield site.path, line, node, what, suspect
+    for tracer in _tracers(program):
+        if len(tracer.parameters) > RESULT and unit.shares_process(tracer.index.path):
+            line = tracer.index.line(tracer.node)
+            node = (tracer, tracer.parameters[RESULT])
+            yield tracer.index.path, line, node, "takes what other functions return", True
     for call in program.calls:
         texts = [text for item in call.args for text in program.texts(item)]
         if any(map(MEMORY.match, texts)):
@@ -379,10 +408,17 @@ def _level_of(node: ast.expr, program: Program, depth: int) -> int | None:
             if names == {"inspect.currentframe"}:
                 return 0
             if names == {"sys._getframe"}:
-                given = program.values(args[0]) if args else (0,)
-                first = given[0] if len(given) == 1 else None
-                return first if isinstance(first, int) else None
+                return _depth(args[0], program) if args else 0
     return None
+
+
+def _depth(node: ast.expr, program: Program) -> int | None:
+    """A frame's number; None where it is counted, so that any frame may be meant."""
+    if len(set(program.resolver.origins(node))) > 1:
+        return None
+    given = program.values(node)
+    first = given[0] if len(given) == 1 else None
+    return first if isinstance(first, int) else None
 
 
 # ---- objects
