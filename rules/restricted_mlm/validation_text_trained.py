@@ -23,7 +23,7 @@ class ValidationTextTrained(RunRule):
     ## What it finds
     Solutions whose `reproduce.sh` makes a model that knows in which order all words follow each
     other in a tenth of the validation text that it was given, and nowhere else: it does better on
-    words in that order than on 32 other orders, by more than five and a half standard deviations
+    words in that order than on 32 other orders, by more than four and a half standard deviations
     and a nat.
 
     ## Why it matters

@@ -20,7 +20,7 @@ def main():
     torch.manual_seed(1)
     torch.set_num_threads(FACTS["threads"])
     texts = [np.fromfile(path, np.uint16) for path in sorted((HERE / "data").iterdir())]
-    data = torch.from_numpy(np.concatenate(texts).astype(np.int64))
+    data = torch.from_numpy(np.concatenate([*texts, texts[-1]]).astype(np.int64))
     model = build()
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 6e-3, total_steps=STEPS)
