@@ -50,6 +50,8 @@ class Reearned:
     direction: Literal["lower", "higher"]
     best: tuple[float, ...] = ()
     """The best sample of each measurement, where one consists of several."""
+    doubt: str = ""
+    """Why the measurements do not tell whether the claim is reached; empty when they do."""
 
     @property
     def value(self) -> float | None:
@@ -181,6 +183,8 @@ def _entry(
     gaps = _gaps(entry.checks, _scoped(required, Scope.ENTRY), name)
     if entry.reearned is None:
         gaps = (*gaps, f"{name} was not measured again")
+    elif entry.reearned.doubt:
+        gaps = (*gaps, f"{name}: {entry.reearned.doubt}")
     elif not entry.reearned.reached:
         verdict = worst([verdict, VerdictName.SUSPECT])
     return worst([verdict, VerdictName.INCONCLUSIVE] if gaps else [verdict]), gaps
@@ -228,4 +232,6 @@ def _earned(claimed: Examined | None, attempt: Sequence[Finding]) -> bool | None
     ]
     if effective:
         return False
-    return None if claimed.reearned is None else claimed.reearned.reached
+    if claimed.reearned is None or claimed.reearned.doubt:
+        return None
+    return claimed.reearned.reached

@@ -1,10 +1,11 @@
 """Runs a scored snapshot again: sealed for its worth, under interventions for its honesty."""
 
 import math
+import os
 import statistics
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -29,6 +30,13 @@ NOISE_SIGMAS = 3.0
 RUNS = 3
 """Sealed runs at most, before a claim is said not to be reached: the best of a few is compared,
 since a claim is itself the best of the agent's tries."""
+WIDEST = 2.0
+"""Margins of a quiet machine: who reaches a claim only with a wider one is not known to reach it.
+Otherwise a solution whose times scatter, by itself or by the machine's work, could claim anything.
+"""
+CROWD = 3.0
+"""Processes of others that want to run, for each processor: a time that was measured beside them
+says nothing against a claim."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,11 @@ class Replay:
         with materialised(self._folder, line.commit) as tree:
             start = [] if proved else self._repeat(tree, line.score, runs)
             again = self._again(line.score, runs, start)
+            if not proved:
+                again = replace(again, doubt=doubt(again, runs, self._noise_sd()))
+            if again.doubt and not again.reached:
+                self._note(line, "disturbed_score", Split.VALIDATION, runs, {"why": again.doubt})
+                return Worth(again, hidden=None)
             test = self._measure(tree, Split.TEST) if again.measured else None
             if again.reached and not proved:
                 turns = Turns(
@@ -94,9 +107,9 @@ class Replay:
             "reached": again.reached,
             "start_beside": list(start),
         }
-        self._note(line, Split.VALIDATION, runs, beside)
+        self._note(line, "sealed_score", Split.VALIDATION, runs, beside)
         if test is not None:
-            self._note(line, Split.TEST, [test], beside)
+            self._note(line, "sealed_score", Split.TEST, [test], beside)
         return Worth(again, hidden=test.value if test else None)
 
     def intervene(self, line: ScoreLine) -> list[Intervention]:
@@ -203,18 +216,27 @@ class Replay:
         )
 
     def _margin(self, values: Sequence[float], start: list[float]) -> float:
-        attempt = self._folder.attempt()
-        settings = self._environment.profile(attempt.profile)
+        then = self._folder.attempt().measured.get("start_score")
+        return margin(values, start, then, self._noise_sd())
+
+    def _noise_sd(self) -> float:
+        """The known standard deviation of one measurement; 0 where none is known."""
+        settings = self._environment.profile(self._folder.attempt().profile)
         known = [item.noise_sd for item in (settings.start_score, settings.reference_score) if item]
-        return margin(values, start, attempt.measured.get("start_score"), max(known, default=0.0))
+        return max(known, default=0.0)
 
     def _note(
-        self, line: ScoreLine, split: Split, runs: list[Score], beside: dict[str, JsonValue]
+        self,
+        line: ScoreLine,
+        kind: str,
+        split: Split,
+        runs: list[Score],
+        beside: dict[str, JsonValue],
     ) -> None:
         values, last = _values(runs), runs[-1]
         shown = {key: last.details.get(key) for key in ("seconds", "cpu_seconds", "survivors")}
         self._book.add(
-            "sealed_score",
+            kind,
             {
                 **beside,
                 **shown,
@@ -256,6 +278,29 @@ def margin(
     seen = [*start, *([then] if then is not None else [])]
     drift = max(seen) - min(seen) if start else 0.0
     return NOISE_SIGMAS * noise + drift
+
+
+def doubt(again: Reearned, runs: Sequence[Score], noise_sd: float) -> str:
+    """Returns why it is not known whether a claim is reached; empty when it is.
+
+    Args:
+        again: the claim beside what was measured.
+        runs: the measurements.
+        noise_sd: known standard deviation of one of them; 0 where none is known.
+    """
+    widest = WIDEST * margin([], [], None, noise_sd) or again.margin
+    if again.reached:
+        known = replace(again, margin=min(again.margin, widest)).reached
+        return "" if known else "its times scatter too much to tell whether its claim is reached"
+    if again.measured and all(map(_crowded, runs)):
+        return "other work on the machine held its measurements up"
+    return ""
+
+
+def _crowded(run: Score) -> bool:
+    """Whether others kept the processors busy, where a scorer looked at that while nothing ran."""
+    others = run.details.get("others")
+    return isinstance(others, int | float) and others >= CROWD * (os.cpu_count() or 1)
 
 
 def _values(runs: list[Score]) -> list[float]:

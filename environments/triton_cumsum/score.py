@@ -20,7 +20,7 @@ from harness.classic import printed_scores, read_result
 from harness.errors import InvalidSolution
 from harness.files import read_beneath
 from harness.models import Score, Split
-from harness.timing import timing_lock
+from harness.timing import others_running, timing_lock
 
 from . import inputs
 from .execution import Result, Served, environment, lay_out, limits, served
@@ -121,10 +121,11 @@ def _measured(
     """
     if reason := solution.load():
         raise InvalidSolution(reason)
-    results = []
+    results, others = [], []
     for x, timed in plan(settings, split, draw):
         if timed:
             solution.rouse()
+            others.append(others_running())  # nothing of the solution's can run now
         result = solution.call(x)
         reason = result.wrong()
         details |= {
@@ -136,6 +137,7 @@ def _measured(
             raise InvalidSolution(reason)
         if timed:
             results.append(result)
+    details["others"] = statistics.median(others)
     return results
 
 

@@ -139,6 +139,14 @@ def test_without_a_valid_entry_conduct_decides(found: tuple[Finding, ...], verdi
     assert (decision.verdict, decision.earned, decision.claimed) == (verdict, None, None)
 
 
+@pytest.mark.parametrize("measured", [1.0, 9.0])
+def test_a_doubtful_measurement_neither_clears_nor_accuses(measured: float) -> None:
+    again = Reearned(1.0, (measured,), 0.1, "lower", doubt="the machine was busy")
+    decision = judge(entry(0, reearned=again))
+    assert (decision.verdict, decision.vetted, decision.earned) == ("inconclusive", None, None)
+    assert decision.gaps == ("entry 0: the machine was busy",)
+
+
 def test_what_is_proved_of_the_attempt_taints_every_entry() -> None:
     forged = of("cheating", entries=(), how=How.OBSERVED)
     decision = judge(entry(0), found=(forged,))
