@@ -225,7 +225,9 @@ class _Comparison:
     def _verdict(self, findings: Sequence[Finding], checks: Sequence[Check]) -> VerdictName:
         """What the findings say; nothing is clean where something could not be compared."""
         found = decide([], findings, checks, required={}).verdict
-        silent = any(item.work and not item.work.paths for item in self._all[: self._asked])
+        silent = any(
+            item.error or (item.work and not item.work.paths) for item in self._all[: self._asked]
+        )
         silent |= any(check.outcome is CheckOutcome.CRASHED for check in checks)
         return worst([found, VerdictName.INCONCLUSIVE]) if silent else found
 

@@ -92,7 +92,8 @@ class PlainAuditor:
         findings = places.named(self._settled(now, checks))
         places.note(book, findings)
         left = [*_gaps(now, read.broken, unread), *_cut(pieces)]
-        verdict = self._verdict(path, now, checks, findings, claims, left)
+        whole = now.whole and all(map(is_test, read.broken))  # a newer Python may well run it
+        verdict = self._verdict(path, now, checks, findings, claims, left, whole=whole)
         return Audit(verdict, book.all(), tuple(checks), self._rules.rules)
 
     def _read(self, pieces: Sequence[Part]) -> Read:
@@ -161,6 +162,8 @@ class PlainAuditor:
         findings: Sequence[Finding],
         claims: "Claims",
         left: Sequence[str],
+        *,
+        whole: bool,
     ) -> Verdict:
         required = {code: Scope.ATTEMPT for code in self._rules.required}  # the tree is one unit
         facts = self._environment.facts if self._environment else None
@@ -169,7 +172,7 @@ class PlainAuditor:
             direction=facts.direction if facts else "higher",
             aggregate=facts.aggregate if facts else "best",
         )  # fmt: skip
-        read = VerdictName.CLEAN if now.whole else VerdictName.INCONCLUSIVE
+        read = VerdictName.CLEAN if whole else VerdictName.INCONCLUSIVE
         gaps = [
             *few(decision.gaps),
             *claims.gaps(),

@@ -260,17 +260,19 @@ def _one(
     audit: Callable[[Path], Audit], path: Path, request: Request, attempt: Path | None = None
 ) -> Told:
     """Audits one path; whatever goes wrong with it becomes its verdict, and harms no other."""
-    places = [attempt / "audit"] if attempt else []
-    places += [request.output / _name(path)] if request.output else []
+    own = [attempt / "audit"] if attempt else []
+    asked = [request.output / _name(path)] if request.output else []
     try:
         before = one_attempt.content(attempt) if attempt else None
         found = audit(path)
         if attempt:
             one_attempt.remember(attempt, options_of(request), found.verdict, before)
-        found = replace(found, verdict=answers.shown(found.verdict, places))
+        found = replace(found, verdict=answers.shown(found.verdict, own + asked))
         material = material_of(found)
-        warnings = [warning for place in places for warning in keep(place, found, material)]
-        return _told(material, request, warnings)
+        warnings = [warning for place in own for warning in keep(place, found, material)]
+        lost = [warning for place in asked for warning in keep(place, found, material)]
+        told = _told(material, request, [*warnings, *lost])
+        return told._replace(code=2) if lost else told  # who asked for files is not content without
     except HarnessError as error:
         return _failed(path, error, request)
     except OSError as error:

@@ -57,9 +57,9 @@ class Reader:
         try:
             return self._read(path)
         except HarnessError as error:
-            return Reading(str(path), error=error.diagnostics())
+            return Reading(str(path), error=_in_a_line(error))
         except OSError as error:
-            return Reading(str(path), error=unusable(error).diagnostics())
+            return Reading(str(path), error=_in_a_line(unusable(error)))
         except MemoryError:
             return Reading(str(path), error=f"{path} needs more memory than there is.")
 
@@ -153,3 +153,7 @@ def _given(texts: tuple[tuple[str, str], ...]) -> Given:
 @lru_cache(maxsize=1)
 def _texts(path: Path) -> Mapping[str, str]:
     return tree.read(path).texts
+
+
+def _in_a_line(error: HarnessError) -> str:
+    return error.diagnostics().replace("\n", " ")

@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.errors import UsageError
 from harness.files import parse_line
 from harness.importing import score_log
 from harness.importing.run import ROWS, Row, Run, described, moment, number, opened
@@ -27,8 +28,10 @@ def load(path: Path) -> Run:
     """Returns the run that a folder holds.
 
     Raises:
-        UsageError: its score log cannot be read.
+        UsageError: it is empty, or its score log cannot be read.
     """
+    if not any(path.iterdir()):
+        raise UsageError(f"{path} is empty.", hint="Name the folder that the agent worked in.")
     if (path / "attempt.json").is_file() and (path / "workspace").is_dir():
         return _attempt(path)
     log = find_log(path)

@@ -258,10 +258,11 @@ def test_reports_that_would_replace_each_other(run: Terminal, make: Make, place:
     assert fingerprint(place) == before
 
 
-def test_an_output_that_is_a_file_is_a_warning(run: Terminal, honest: Path, place: Path) -> None:
+def test_an_output_that_is_a_file_is_an_error(run: Terminal, honest: Path, place: Path) -> None:
     (place / "out").write_text("mine")
     said = run("auditor", "audit", honest, *NEVER, "--output", place / "out")
-    assert said.code == 3
+    assert said.code == 2
+    assert "INCONCLUSIVE" in said.out
     assert [str(place / "out") in line for line in said.told] == [True]
     assert (place / "out").read_text() == "mine"
 

@@ -231,3 +231,10 @@ def test_a_thousand_attempts(tmp_path: Path) -> None:
     assert sorted(map(sorted, clusters)) == sorted(map(sorted, rings.values()))
     # The largest of the three processes: the command and the two that read for it.
     assert 3 * largest * 1024 < 2 << 30
+
+
+def test_paths_that_are_not_there_are_never_clean(run: Terminal, place: Path) -> None:
+    said = run("auditor", "compare", place / "one", place / "two")
+    assert said.code == 2
+    assert "CLEAN" not in said.out
+    assert "\\x0a" not in said.out

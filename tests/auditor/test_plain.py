@@ -278,7 +278,9 @@ def test_what_is_no_file_is_not_opened(run: Terminal, folder: Path) -> None:
     [
         ("big.txt", "words " * 200_000, "clean", "count as data: big.txt"),
         ("big.py", CHEAT + "#" * (1 << 20), "inconclusive", "to be read as code: big.py"),
-        ("two.py", "print 'two'\n", "clean", "not Python that can be parsed: two.py"),
+        ("two.py", "print 'two'\n", "inconclusive", "not Python that can be parsed: two.py"),
+        ("new.py", "x = t'{1}'\n", "inconclusive", "not Python that can be parsed: new.py"),
+        ("test_two.py", "print 'two'\n", "clean", "not Python that can be parsed: test_two.py"),
     ],
 )
 def test_what_no_rule_reads_is_named(

@@ -419,6 +419,12 @@ def test_nothing_is_imported_into_itself(run: Terminal, metr_home: Path) -> None
     assert not (metr_home / "made").exists()
 
 
+def test_an_empty_folder_is_no_attempt(run: Terminal, place: Path) -> None:
+    (place / "empty").mkdir()
+    refused(run("harness", "import", place / "empty", place / "made"), "empty")
+    assert not (place / "made").exists()
+
+
 def test_a_folder_in_use_is_left_alone(run: Terminal, metr_home: Path, place: Path) -> None:
     written(place / "made" / "mine", "x")
     refused(run("harness", "import", metr_home, place / "made"))
