@@ -403,12 +403,12 @@ def _level_of(node: ast.expr, program: Program, depth: int) -> int | None:
         case ast.Attribute(value=value, attr="f_back"):
             below = _level(value, program, depth)
             return None if below is None else below + 1
-        case ast.Call(args=args):
-            names = program.names(node.func)
-            if names == {"inspect.currentframe"}:
+        case ast.Call():
+            found = list(program.resolver.targets(node))
+            if [target.thing for target in found] == ["inspect.currentframe"]:
                 return 0
-            if names == {"sys._getframe"}:
-                return _depth(args[0], program) if args else 0
+            if [target.thing for target in found] == ["sys._getframe"]:
+                return _depth(found[0].args[0], program) if found[0].args else 0
     return None
 
 
