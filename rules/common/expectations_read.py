@@ -158,7 +158,9 @@ class ExpectationsRead(CodeRule):
             if way or graph.way([reading.node], anywhere):
                 did = f"gives out what `{reading.file.replace(UNKNOWN, '?')}` holds"
                 step = reading.step
-                yield step.path, Found(step.line, did, flow=bool(way), way=way or ())
+                # A name may be chosen by anybody; the text of a test is one.
+                kind = None if CODE.search(reading.file) else Kind.SUSPICION
+                yield step.path, Found(step.line, did, flow=bool(way), kind=kind, way=way or ())
 
 
 def _is_expected(path: str) -> bool:
