@@ -41,7 +41,7 @@ class ExpectationsRead(CodeRule):
     ## What it finds
     Reads of test files as text, of what lies beside tests under a name for results, and of answers
     beyond the tree, in places that are named for those who judge; where what they hold is returned
-    or written out.
+    or written out. What only a name tells to be an answer is a suspicion.
 
     ## Why it matters
     Code that looks up what is expected passes the tests that it can read, and does nothing else.
