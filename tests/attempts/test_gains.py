@@ -39,7 +39,7 @@ def test_what_lies_beneath_is_there() -> None:
         assert recipe.beneath and (recipe.beneath / "solution/solution.py").is_file(), recipe.name
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("recipe", BY_FOLDER.values(), ids=BY_FOLDER)
 def test_what_lies_beneath_is_valid(
     recipe: Recipe, environment: Environment, instance: Path
