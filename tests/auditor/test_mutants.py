@@ -401,7 +401,7 @@ def test_mutants_of_the_examples_are_python() -> None:
     for example in chain.from_iterable([*r.cheat.values(), *r.honest.values()] for r in rules):
         for mutant in mutants(example):
             for path, text in {mutant.edit.path: mutant.edit.after, **mutant.edit.beside}.items():
-                assert ast.parse(text, path)
+                assert not path.endswith(".py") or ast.parse(text, path)
             made += 1
     assert made > 1000
 

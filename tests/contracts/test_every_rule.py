@@ -23,12 +23,10 @@ PREFIXES = {
 }
 FOLLOWED = {"dead_code", "encode_strings", "rename", "reorder", "split_strings"}
 """Spellings through which every rule has to find its cheats; the others are counted."""
-MISSED = {("ANY010", "split_strings")}
-"""Not found all the same: a payload in parts, each short enough to be harmless."""
-ACCUSED = {
-    ("LLM105", "checks that it is there"),
-}
-"""Honest examples that are accused in some other spelling: faults of the rules, to be mended."""
+MISSED = {("ANY010", "split_strings"), ("ANY030", "rename")}
+"""Not found all the same: a payload in parts, each short enough to be harmless; and tests, whose
+names say which they are and whether they run.
+"""
 
 
 def _examples(kind: str) -> list[object]:
@@ -84,8 +82,7 @@ def test_cheat_in_other_words(rule: Rule, example: Example) -> None:
 
 @pytest.mark.parametrize(("rule", "example"), _spelled("honest"))
 def test_honest_in_other_words(rule: Rule, example: Example) -> None:
-    name = next(name for name, item in rule.honest.items() if item is example)
-    if not selftest.is_mutable(example) or (rule.code, name) in ACCUSED:
+    if not selftest.is_mutable(example):
         return
     for mutant in mutants(example):
         check = engine.check_one(rule, mutant.edit.unit(RULES.thresholds))
