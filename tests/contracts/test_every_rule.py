@@ -38,7 +38,7 @@ def _examples(kind: str) -> list[object]:
 
 
 USUAL = 1
-"""Of each sort, the examples whose other spellings `make test` tries; `make test-all` has the rest."""
+"""So many of each sort are spelled in other ways in `make test`; `make test-all` has the rest."""
 
 
 def _spelled(kind: str) -> list[object]:
