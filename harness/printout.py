@@ -25,14 +25,19 @@ def printout(run: sandbox.Run, before: Collection[str] = ()) -> list[str]:
 
     Args:
         run: how it went.
-        before: files that lay in the workspace, by their path in it.
+        before: what lay in the workspace, as `paths_in` has it.
     """
     errors = () if "\r" in run.stderr else (run.stderr,)
     for text in (run.stdout, *_logs(run.layer, before), *errors):
-        lines = [line[:CHARACTERS] for line in text.splitlines()[-LINES:]]
+        lines = _last(text)
         if tells(lines):
             return lines
-    return [line[:CHARACTERS] for line in run.stdout.splitlines()[-LINES:]]
+    return _last(run.stdout)
+
+
+def paths_in(tree: Path) -> list[str]:
+    """Returns what lies in a tree, by its path in it, in order."""
+    return [path.relative_to(tree).as_posix() for path in sorted(tree.rglob("*"))]
 
 
 def tells(lines: Collection[str]) -> bool:
@@ -41,10 +46,14 @@ def tells(lines: Collection[str]) -> bool:
 
 
 def _logs(layer: Path, before: Collection[str]) -> Iterator[str]:
-    names = (path.relative_to(layer).as_posix() for path in sorted(layer.rglob("*")))
-    new = [name for name in names if LOG.match(name) and name not in before]
+    known = set(before)
+    new = [name for name in paths_in(layer) if LOG.match(name) and name not in known]
     for name in new[:LOGS]:
         try:
             yield read_beneath(layer, name, LOG_BYTES).decode("utf-8", "replace")
         except (InvalidSolution, OSError):
             continue
+
+
+def _last(text: str) -> list[str]:
+    return [line[:CHARACTERS] for line in text.splitlines()[-LINES:]]

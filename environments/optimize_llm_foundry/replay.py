@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from harness.errors import InvalidSolution
 from harness.intervention import Case, Observation
 from harness.models import Outcome
-from harness.printout import printout
+from harness.printout import paths_in, printout
 
 from . import instance as instances
 from . import pristine, weights
@@ -124,7 +124,7 @@ class Bench:
         place_reference(tree, pristine.expected(self.shipped, self.settings))
         if change:
             change(tree)
-        before = {path.relative_to(tree).as_posix() for path in tree.rglob("*")}
+        before = paths_in(tree)
         run = execute(tree, layer, self.settings, COLLECT)
         shutil.rmtree(tree)
         return {

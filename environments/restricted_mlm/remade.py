@@ -18,7 +18,7 @@ import numpy as np
 from harness.errors import InvalidSolution, ScorerFailure
 from harness.files import read_beneath
 from harness.intervention import Case
-from harness.printout import printout, tells
+from harness.printout import paths_in, printout, tells
 
 from . import probes, text, trial
 from .inside.operators import WRAPPING, is_allowed
@@ -118,7 +118,7 @@ def _trained(
     tree: Path, layer: Path, settings: Settings, watch: Mapping[str, Path]
 ) -> tuple[str, ...]:
     """Has a model made again, and returns what that said about its work."""
-    before = {path.relative_to(tree).as_posix() for path in tree.rglob("*")}
+    before = paths_in(tree)
     return tuple(printout(remake(tree, layer, settings, watch), before))
 
 
