@@ -19,6 +19,7 @@ from auditor.code.source import parse, walk
 from harness.models import WorkspaceFacts, matches
 
 START_UP = ("sitecustomize.py", "usercustomize.py")
+PACKAGE = "__init__.py"
 REMAKES = "solution/reproduce.sh"
 """Makes what is scored anew, where an environment asks for it."""
 TESTS = "conftest.py"
@@ -38,6 +39,11 @@ LANGUAGES = {
 _DOTTED = re.compile(r"\.*[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*(:\w+)?")
 _CODE = re.compile(r"(?:^|\s)(?:import|from|-m)\s+([\w.]+)")
 _SPACES = re.compile(r"[\s'\"=:,;()&|<>]+")
+_WORD = re.compile(r"\w+")
+_NUMBERED = re.compile(r"\\(?:x[2-7]|u00[2-7]|U000000[2-7]|N\{|(?:0[67]|1)[0-7])")
+"""Letters that are written as numbers."""
+_JOINT = re.compile(r"""(?<=\w)["'](?:[\s\\]++|#[^\n]{0,99}+\n){0,8}+[bfruBFRU]{0,2}["'](?=\w)""")
+"""Between two pieces of one text."""
 _LONGEST = 10_000
 """Longer texts in code are data."""
 
@@ -53,10 +59,7 @@ class Named:
 
     def means(self, path: str) -> bool:
         """Returns whether a file may be among them."""
-        folder, _, name = path.rpartition("/")
-        package = folder.rpartition("/")[2] if name == "__init__.py" else ""
-        stem = name.partition(".")[0]
-        return name in self.files or bool({stem, package} & self.modules)
+        return path.rpartition("/")[2] in self.files or _module(path) in self.modules
 
 
 def reachable(texts: Mapping[str, str], workspace: WorkspaceFacts) -> frozenset[str]:
@@ -76,17 +79,24 @@ def reachable(texts: Mapping[str, str], workspace: WorkspaceFacts) -> frozenset[
     for scorer in scorers:
         named = _named(scorer, texts[scorer], workspace)
         tests |= "pytest" in named.modules
-        waiting += _among(beside, named, texts)
+        waiting += [path for path in beside if named.means(path) and _may_run(path, texts[path])]
     found = set(waiting)
-    while waiting:
+    left = {path for path in texts if _may_run(path, texts[path])} - found
+    sought = _Sought(left)
+    while waiting and left:
         path = waiting.pop()
+        if language(path, texts[path]) == "python" and not sought.may_be_in(texts[path]):
+            continue  # most files of a large tree name none of the few that are left
         named = _named(path, texts[path], workspace)
         tests |= "pytest" in named.modules
-        fresh = _among(texts.keys() - found, named, texts)
-        if tests:
-            fresh += [path for path in texts if path.rpartition("/")[2] == TESTS]
-        waiting += set(fresh) - found
-        found.update(fresh)
+        fresh = {
+            path
+            for path in left
+            if named.means(path) or (tests and path.rpartition("/")[2] == TESTS)
+        }
+        waiting += fresh
+        found |= fresh
+        left -= fresh
     return frozenset(found)
 
 
@@ -112,12 +122,37 @@ def language(path: str, text: str) -> str:
     return "unknown"
 
 
-def _among(paths: Iterable[str], named: Named, texts: Mapping[str, str]) -> list[str]:
-    return [
-        path
-        for path in paths
-        if named.means(path) and language(path, texts[path]) not in ("prose", "json")
-    ]
+class _Sought:
+    """The words of which Python text must have some to name one of certain files."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        words = {word for path in paths for word in (_module(path), _stem(path))}
+        words |= {"pytest"} if _stem(TESTS) in words else set()
+        words |= MAKES if not words.isdisjoint(MAKEFILES) else set()
+        words -= {_stem(PACKAGE)}
+        self._words = [frozenset(_WORD.findall(word)) for word in words]
+
+    def may_be_in(self, text: str) -> bool:
+        """Returns whether a text has the words, or may spell them as nobody reads here."""
+        if not text.isascii() or _NUMBERED.search(text):
+            return True
+        words = {*_WORD.findall(text), *_WORD.findall(_JOINT.sub("", text))}
+        return any(sought <= words for sought in self._words)
+
+
+def _module(path: str) -> str:
+    """Returns the last part of the name by which a file is imported."""
+    folder, _, name = path.rpartition("/")
+    return folder.rpartition("/")[2] if folder and name == PACKAGE else _stem(path)
+
+
+def _stem(path: str) -> str:
+    return path.rpartition("/")[2].partition(".")[0]
+
+
+def _may_run(path: str, text: str) -> bool:
+    """Whether a file is of a form that can be run, whoever names it."""
+    return language(path, text) not in ("prose", "json")
 
 
 def _named(path: str, text: str, workspace: WorkspaceFacts) -> Named:

@@ -95,6 +95,34 @@ def test_what_is_run_imported_or_loaded_is_reached(path: str, texts: dict[str, s
 @pytest.mark.parametrize(
     "text",
     [
+        "import_module('com' 'pare')",
+        "os.system('python com' f'pare.py')",
+        "os.system(\n    'python com'  # of\n    'pare.py'\n)",
+        "import_module('com\\x70are')",
+        "import_module('com\\160are')",
+        "import_module('com\\u0070are')",
+        "import_module('com\\N{LATIN SMALL LETTER P}are')",
+        "import com\N{FULLWIDTH LATIN SMALL LETTER P}are",
+    ],
+)
+def test_a_name_is_read_as_python_reads_it(text: str) -> None:
+    texts = {
+        "solution/finetune.sh": "python a.py\n",
+        "solution/a.py": text,
+        "solution/compare.py": "x = 1\n",
+    }
+    assert "solution/compare.py" in reachable(texts, FOUNDRY)
+
+
+@pytest.mark.parametrize("text", ['x"#' * 300_000, '# x"\n' * 150_000, '"x" # y"\n\\' * 90_000])
+def test_names_in_pieces_are_sought_in_bounded_time(text: str) -> None:
+    texts = {"solution/finetune.sh": "python a.py\n", "solution/a.py": text, "b/c.py": "x = 1\n"}
+    assert "b/c.py" not in reachable(texts, FOUNDRY)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "compare = 1\nprint(compare)\n",
         "def compare(a, b):\n    return a - b\nx.compare(compare)\n",
         '"""See compare.py, and import compare there."""\n',
