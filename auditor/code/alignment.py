@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import pairwise
 
 from auditor.code import outline
 from auditor.code.outline import Unit
@@ -57,6 +58,23 @@ class Text:
     def effort(self) -> int | None:
         """Returns about how much libcst would have to do, or None where it must not try."""
         return outline.effort(self.statements, self.text)
+
+    def by_nodes(self) -> Unit | None:
+        """Returns the outline down to statements, or None where libcst cannot read it."""
+        ends = [*self._ends(), len(self.lines)]
+        pieces = ("\n".join(self.lines[begin:end]) for begin, end in pairwise([0, *ends]))
+        return outline.by_nodes(pieces, self.offset)
+
+    def _ends(self) -> Iterator[int]:
+        """Yields how many lines lie above each line that one can cut before, but for the first.
+
+        What is above a statement belongs to it.
+        """
+        for node, after in pairwise(self.statements):
+            end = node.end_lineno or node.lineno
+            line = self.lines[end - self.offset - 1]
+            if outline.first_line(after) > end and not line.endswith("\\"):
+                yield end - self.offset
 
     def by_functions(self) -> Unit:
         """Returns the outline down to functions and classes."""

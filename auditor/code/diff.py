@@ -124,8 +124,8 @@ def _compare(before: str | None, after: str | None) -> Diff:
         reason = "nested too deeply: statements are not compared"
     elif sum(efforts) > LARGEST_READ:
         reason = "too much differs: statements are not compared"
-    left = None if reason else outline.by_nodes(one.text, one.offset)
-    right = left and outline.by_nodes(other.text, other.offset)
+    left = None if reason else one.by_nodes()
+    right = left and other.by_nodes()
     if left is None or right is None:
         left, right = one.by_functions(), other.by_functions()
         reason = reason or "libcst cannot read it: statements are not compared"
@@ -136,8 +136,8 @@ def _newer_syntax(before: str, after: str) -> Diff:
     """Compares texts of which this Python cannot parse one; libcst may know their syntax."""
     if not all(outline.is_calm(text) for text in (before, after)):
         return Diff((), "Python cannot parse it, and it is too large or deep for libcst")
-    left = outline.by_nodes(before)
-    right = left and outline.by_nodes(after)
+    left = outline.by_nodes([before])
+    right = left and outline.by_nodes([after])
     if left is None or right is None:
         return Diff((), f"the text {'before' if left is None else 'after'} is not Python")
     if left.whole == right.whole:

@@ -8,7 +8,7 @@ import ast
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,8 @@ LONGEST_RUN = 400
 """Characters outside of which a text that Python cannot parse may not hold one expression."""
 LONGEST_UNKNOWN = 12_000
 """Above this a text that Python cannot parse is not given to libcst."""
+ABOVE = 1
+"""Lines that are put above a piece for libcst."""
 _BODIES = frozenset({"body", "orelse", "handlers", "finalbody", "cases"})
 
 
@@ -159,27 +161,54 @@ def is_calm(text: str) -> bool:
     return max(map(len, lines_of(text))) <= LONGEST_RUN
 
 
-@lru_cache(maxsize=32)  # what an attempt began with is compared with entry after entry
-def by_nodes(text: str, offset: int = 0) -> Unit | None:
+def by_nodes(pieces: Iterable[str], offset: int = 0) -> Unit | None:
     """Returns the outline of a text down to statements, or None where libcst cannot read it.
 
     Args:
-        text: Whole statements at module level.
+        pieces: Whole statements at module level, each piece with the comments above it; snapshot
+            after snapshot most are as they were, and are not read again.
         offset: Lines of the file above the text.
     """
+    entries: list[Entry] = []
+    lines: list[str] = []
+    for piece in pieces:
+        if (read := _entries(piece)) is None:
+            return None
+        entries += (_lower(entry, offset + len(lines)) for entry in read)
+        lines += lines_of(piece)
+    first, last = offset + 1, offset + len(lines)
+    return Unit("module", "", first, last, "", tuple(entries), "\n".join(lines), first)
+
+
+@lru_cache(maxsize=4096)
+def _entries(text: str) -> tuple[Entry, ...] | None:
+    """Returns what a piece of a text holds; None where libcst cannot read it."""
     import libcst as cst
     from libcst.metadata import MetadataWrapper, PositionProvider
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            module = cst.parse_module(text)
+            # What is above the first statement of a text would not be told from the text's head.
+            module = cst.parse_module(f"pass\n{text}")
             wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
             positions = wrapper.resolve(PositionProvider)
-            return _Reader(module, lines_of(text), positions, offset).module()
+            return _Reader(module, ["pass", *lines_of(text)], positions).entries()[1:]
     # libcst lets through what goes wrong within it, KeyError where a deep tree was half visited.
     except (cst.ParserSyntaxError, RecursionError, MemoryError, ValueError, KeyError, TypeError):
         return None
+
+
+def _lower(entry: Entry, lines: int) -> Entry:
+    """Returns an entry so many lines further down: another one, since texts may share pieces."""
+    unit = entry.unit and replace(
+        entry.unit,
+        line=entry.unit.line + lines,
+        end=entry.unit.end + lines,
+        first=entry.unit.first + lines,
+        entries=tuple(_lower(inner, lines) for inner in entry.unit.entries),
+    )
+    return replace(entry, line=entry.line + lines, end=entry.end + lines, unit=unit)
 
 
 class _Reader:
@@ -190,19 +219,13 @@ class _Reader:
         module: "cst.Module",
         lines: Sequence[str],
         positions: "Mapping[cst.CSTNode, CodeRange]",
-        offset: int,
     ) -> None:
         self._module = module
         self._lines = lines
         self._positions = positions
-        self._offset = offset
 
-    def module(self) -> Unit:
-        entries = tuple(self._entries(self._module.body, "", 0))
-        text = "\n".join(self._lines)
-        first = self._offset + 1
-        last = self._offset + len(self._lines)
-        return Unit("module", "", first, last, "", entries, text, first)
+    def entries(self) -> tuple[Entry, ...]:
+        return tuple(self._entries(self._module.body, "", 0))
 
     def _entries(self, nodes: "Iterable[cst.CSTNode]", owner: str, depth: int) -> Iterator[Entry]:
         for node in nodes:
@@ -229,7 +252,7 @@ class _Reader:
             if first
             else self._module.code_for_node(node).strip().rstrip(";").rstrip()
         )
-        return Entry(key(node), depth, line + self._offset, end + self._offset, text)
+        return Entry(key(node), depth, line - ABOVE, end - ABOVE, text)
 
     def _compound(
         self, node: "cst.CSTNode", owner: str, depth: int, prefix: str = ""
@@ -237,7 +260,7 @@ class _Reader:
         line, first, end = self._head(node)
         text = tidy(self._lines[first - 1 : end])
         spelled = prefix + key(node, _BODIES)
-        yield Entry(spelled, depth, line + self._offset, end + self._offset, text)
+        yield Entry(spelled, depth, line - ABOVE, end - ABOVE, text)
         yield from self._entries(_block(node), owner, depth + 1)
         for branch in _branches(node):
             yield from self._compound(branch, owner, depth, "branch ")
@@ -250,12 +273,12 @@ class _Reader:
         return Unit(
             what=what,
             name=name,
-            line=line + self._offset,
-            end=end + self._offset,
+            line=line - ABOVE,
+            end=end - ABOVE,
             head=key(node, _BODIES),
             entries=tuple(self._entries(_block(node), name, 0)),
             text="\n".join(self._lines[first - 1 : end]),
-            first=first + self._offset,
+            first=first - ABOVE,
         )
 
     def _head(self, node: "cst.CSTNode") -> tuple[int, int, int]:

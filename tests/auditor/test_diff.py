@@ -3,7 +3,7 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -328,13 +328,21 @@ def test_only_what_differs_is_given_to_libcst(monkeypatch: pytest.MonkeyPatch) -
     given_to: list[str] = []
     read = outline.by_nodes
 
-    def noted(text: str, offset: int = 0) -> outline.Unit | None:
-        given_to.append(text)
-        return read(text, offset)
+    def noted(pieces: Iterable[str], offset: int = 0) -> outline.Unit | None:
+        found = list(pieces)
+        given_to.extend(found)
+        return read(found, offset)
 
     monkeypatch.setattr(outline, "by_nodes", noted)
     assert _told(BEFORE, _edit(("RATE = 1", "RATE = 77"))) == {("changed", "statement", "")}
     assert [text.strip() for text in given_to] == ["RATE = 1", "RATE = 77"]
+
+
+def test_a_statement_is_read_once_however_often_what_is_around_it_changes() -> None:
+    outline._entries.cache_clear()
+    for number in range(3):
+        compare("a = 1\n", f"{BEFORE}\n# counts\nb = {number}\n")
+    assert outline._entries.cache_info().misses == 1 + len(ast.parse(BEFORE).body) + 3
 
 
 def test_libcst_is_not_imported_before_it_is_needed() -> None:
