@@ -85,7 +85,8 @@ def reachable(texts: Mapping[str, str], workspace: WorkspaceFacts) -> frozenset[
     sought = _Sought(left)
     while waiting and left:
         path = waiting.pop()
-        if language(path, texts[path]) == "python" and not sought.may_be_in(texts[path]):
+        form = language(path, texts[path])
+        if form == "prose" or (form == "python" and not sought.may_be_in(texts[path])):
             continue  # most files of a large tree name none of the few that are left
         named = _named(path, texts[path], workspace)
         tests |= "pytest" in named.modules

@@ -142,6 +142,16 @@ def test_a_name_alone_reaches_nothing(text: str) -> None:
     assert reachable(texts, FOUNDRY) == {"solution/finetune.sh", "solution/a.py"}
 
 
+def test_words_about_a_file_do_not_run_it() -> None:
+    texts = {
+        "README.md": "See `tests/test_a.py`.\n",
+        "a.py": "x = 1\n",
+        "tests/test_a.py": "y = 1\n",
+    }
+    facts = KERNEL.model_copy(update={"entrypoints": ("README.md", "a.py")})
+    assert "tests/test_a.py" not in reachable(texts, facts)
+
+
 def test_what_makes_the_scored_file_anew_is_reached() -> None:
     texts = {
         "solution/model.py": "def get_trained_model(): ...\n",
