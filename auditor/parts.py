@@ -5,10 +5,10 @@ part to another is then not followed; whoever asks is told so.
 """
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from auditor import engine, registry
 from auditor.code.source import ChangedSource
 from auditor.evidence.code import Hidden, hidden
 from auditor.models import Check, CheckOutcome, Evidence
+from auditor.pool import Pool
 from auditor.registry import RuleSet
 from auditor.rule import CodeRule
 from auditor.unit import Unit, word
@@ -26,6 +27,7 @@ WHOLE = 100
 """Files up to which a tree is one program."""
 MOST = 30
 """Files of a part of a larger tree. What one program costs grows faster than the files in it."""
+Reading = Callable[[Sequence["Part"]], "Read"]
 LOST = "the process that read this part came to an end; it may need more memory than there is"
 
 
@@ -99,6 +101,32 @@ def _uncollected() -> Iterator[None]:
     finally:
         if was:
             gc.enable()
+
+
+@contextmanager
+def reading(reader: Reader, *, spread: bool) -> Iterator[Reading]:
+    """Yields what applies the rules to parts, here or on processes of their own.
+
+    Those start at once, and have loaded the rules by the time that there are parts.
+    """
+    if not spread:
+        yield lambda pieces: together([reader(piece) for piece in pieces])
+        return
+    fresh = replace(reader)  # rules that are loaded cannot be sent to another process
+    with Pool(fresh, fresh.lost) as pool:
+        pool.begin(Part((), ()))
+        yield partial(_spread, pool)
+
+
+def _spread(pool: Pool[Part, Read], pieces: Sequence[Part]) -> Read:
+    """Reads parts on several processes, large ones first, so that none is left for the end."""
+    order = sorted(range(len(pieces)), key=lambda number: -_size(pieces[number]))
+    reads = dict(zip(order, pool.run(pieces[number] for number in order), strict=True))
+    return together([reads[number] for number in range(len(pieces))])
+
+
+def _size(part: Part) -> int:
+    return sum(len(source.text) for source in part.sources)
 
 
 def code_rules(rules: RuleSet) -> list[CodeRule]:

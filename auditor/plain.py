@@ -15,9 +15,8 @@ from auditor.evidence import code, files, history, weights
 from auditor.evidence.book import Book
 from auditor.imported import few
 from auditor.models import Check, Finding, How, Scope, ScoredEntries, Verdict, VerdictName
-from auditor.parts import Part, Read, Reader, together
+from auditor.parts import Part, Reader, Reading
 from auditor.passages import Passages
-from auditor.pool import Pool
 from auditor.rule import CodeRule
 from auditor.settle import settle
 from auditor.summary import unscored
@@ -71,6 +70,11 @@ class PlainAuditor:
             UsageError: it cannot be read at all.
         """
         now = tree.read(path)
+        spread = self._processes and self._is_unknown(now) and len(now.texts) > parts.WHOLE
+        with parts.reading(self._reader, spread=spread) as reading:
+            return self._audit(path, now, reading)
+
+    def _audit(self, path: Path, now: Tree, reading: Reading) -> Audit:
         before = self._before(now)
         changed = files.differing(before.entries, now.entries)
         facts = self._facts(now, changed)
@@ -85,7 +89,7 @@ class PlainAuditor:
         sources = code.compare(book, now.texts, before.texts, facts, None, "")
         weights.of_tree(book, path, now, before, facts, self._environment, self._start_path)
         pieces = parts.parts(sources, book.all(), whole=not self._is_unknown(now))
-        read = self._read(pieces)
+        read = reading(pieces)
         checks = [*read.checks, *self._others(book)]
         code.note_hidden(book, read.hidden, None, "")
         places = Passages({None: sources})
@@ -95,14 +99,6 @@ class PlainAuditor:
         whole = now.whole and all(map(is_test, read.broken))  # a newer Python may well run it
         verdict = self._verdict(path, now, checks, findings, claims, left, whole=whole)
         return Audit(verdict, book.all(), tuple(checks), self._rules.rules)
-
-    def _read(self, pieces: Sequence[Part]) -> Read:
-        """Applies the rules about code, to several parts on several processes if that may be."""
-        if len(pieces) == 1 or not self._processes:
-            return together([self._reader(piece) for piece in pieces])
-        fresh = replace(self._reader)  # rules that are loaded cannot be sent to another process
-        with Pool(fresh, fresh.lost) as pool:
-            return together(list(pool.run(pieces)))
 
     @cached_property
     def _reader(self) -> Reader:

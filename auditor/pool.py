@@ -1,5 +1,6 @@
 """Many things on a few processes: results in the order given; one that breaks harms no other."""
 
+import atexit
 import multiprocessing
 import os
 from collections import deque
@@ -43,6 +44,11 @@ class Pool(Generic[K, T]):
         trace: TracebackType | None,
     ) -> None:
         self._workers.shutdown(cancel_futures=True)
+
+    def begin(self, thing: K) -> None:
+        """Starts all workers, each with a thing that has no result to speak of."""
+        for _ in range(PROCESSES):
+            self._submit(thing)
 
     def run(self, things: Iterable[K]) -> Iterator[T]:
         """Yields the results in the order of the things."""
@@ -92,6 +98,7 @@ class Pool(Generic[K, T]):
 def _begin(job: Callable[[Any], Any]) -> None:
     global _job
     _job = job
+    atexit.register(os._exit, 0)  # to take apart what a worker remembers takes seconds
 
 
 def _work(thing: Any) -> Any:

@@ -40,9 +40,11 @@ _DOTTED = re.compile(r"\.*[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*(:\w+)?")
 _CODE = re.compile(r"(?:^|\s)(?:import|from|-m)\s+([\w.]+)")
 _SPACES = re.compile(r"[\s'\"=:,;()&|<>]+")
 _WORD = re.compile(r"\w+")
-_NUMBERED = re.compile(r"\\(?:x[2-7]|u00[2-7]|U000000[2-7]|N\{|(?:0[67]|1)[0-7])")
+_NUMBERED = re.compile(r"\\(?:x(?:[2-6]|7[\daA])|u00[2-7]|U000000[2-7]|N\{|(?:0[67]|1)[0-7])")
 """Letters that are written as numbers."""
-_JOINT = re.compile(r"""(?<=\w)["'](?:[\s\\]++|#[^\n]{0,99}+\n){0,8}+[bfruBFRU]{0,2}["'](?=\w)""")
+_JOINT = re.compile(
+    r"""["'](?<=\w["'])(?:[\s\\]++|#[^\n]{0,99}+\n){0,8}+[bfruBFRU]{0,2}["'](?=\w)"""
+)
 """Between two pieces of one text."""
 _LONGEST = 10_000
 """Longer texts in code are data."""
@@ -137,7 +139,9 @@ class _Sought:
         """Returns whether a text has the words, or may spell them as nobody reads here."""
         if not text.isascii() or _NUMBERED.search(text):
             return True
-        words = {*_WORD.findall(text), *_WORD.findall(_JOINT.sub("", text))}
+        words = set(_WORD.findall(text))
+        if (joined := _JOINT.sub("", text)) != text:
+            words.update(_WORD.findall(joined))
         return any(sought <= words for sought in self._words)
 
 
