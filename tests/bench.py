@@ -35,6 +35,7 @@ from auditor.likeness.work import Source, Work
 from auditor.models import Kind
 from auditor.plain import PlainAuditor
 from environments.optimize_llm_foundry import execution, instance, settings
+from environments.triton_cumsum import rescored
 from harness import environment as environments
 from harness import sandbox, scoring
 from harness.environment import Environment
@@ -54,7 +55,7 @@ EMPTY_APP = (
 )
 CHOICES = (
     "help", "replay", "warm", "code", "libraries", "provenance", "compare", "unrelated", "vet",
-    "scores", "gains",
+    "scores", "gains", "stamps",
 )  # fmt: skip
 READ_TREE = """
 import sys
@@ -413,6 +414,37 @@ def kept(profile: str, rounds: int, named: Sequence[str]) -> None:
     print(", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common()))
 
 
+def stamped(profile: str, runs: int, busy: int) -> None:
+    """How often less is told than went by, for honest code beside processes that never rest."""
+    task = environments.find(gains.ENVIRONMENT)
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(busy)]
+    try:
+        with _instance(task, profile) as root:
+            trees = {name: _solution(root, task.root / name, root / name)
+                     for name in ("start", "reference")}  # fmt: skip
+            for name, tree in trees.items():
+                pairs = [_told_and_stamped(tree, root, profile) for _ in range(runs)]
+                count = sum(rescored.is_short(*pair) for pair in pairs)
+                most = max(stamped - told for told, stamped in pairs)
+                print(
+                    f"{task.name}, profile {profile}, {name}: {count} of {runs} intervals beside "
+                    f"{busy} busy processes are longer than was told; by {most:.2f} ms at most",
+                    flush=True,
+                )
+    finally:
+        for other in others:
+            other.kill()
+
+
+def _told_and_stamped(tree: Path, root: Path, profile: str) -> tuple[float, float]:
+    details = environments.find(gains.ENVIRONMENT).classic(
+        tree, root / "protected", profile
+    ).details  # fmt: skip
+    told, marked = details["ms"], details["marked_ms"]
+    assert isinstance(told, float) and isinstance(marked, float), details
+    return told, marked
+
+
 @contextmanager
 def _instance(environment: Environment, profile: str) -> Iterator[Path]:
     """Yields a folder with `workspace`, `protected` and `private` of a new instance."""
@@ -447,6 +479,8 @@ def main() -> None:
     parser.add_argument("--profile", default="tiny", choices=("tiny", "cpu", "full"))
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=3, help="`gains`: at most so many")
+    parser.add_argument("--runs", type=int, default=50, help="`stamps`: of each solution")
+    parser.add_argument("--busy", type=int, default=3, help="`stamps`: processes beside it")
     parser.add_argument("--apart", type=float, default=0.0, help="seconds between two pairs")
     parser.add_argument("--programs", type=int, default=3_400, help="`unrelated`: how many")
     parser.add_argument("--attempts", type=int, default=1_000, help="`compare`: how many")
@@ -472,6 +506,8 @@ def main() -> None:
         unrelated(arguments.programs)
     if what in ("all", "vet"):
         vet_cost(arguments.vetted)
+    if what == "stamps":
+        stamped(arguments.profile, arguments.runs, arguments.busy)
     if what == "gains":
         kept(arguments.profile, arguments.rounds, arguments.attempt)
     named = arguments.environment

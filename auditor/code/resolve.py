@@ -222,8 +222,15 @@ class Resolver:
             case str() as full:
                 yield from self.imported(full, holder.index, depth)
             case ast.expr() as value if binding.added is None:
+                known = False
                 for part in self.parts(value, binding.way, depth):
+                    known = True
                     yield from self.things(part, depth)
+                if not known:  # what a loop, or an assignment to several, takes out of it
+                    drawn = "[]" * len(binding.way)
+                    for whole in self.things(value, depth):
+                        if isinstance(whole, str):
+                            yield f"{whole}{drawn}"[:LONGEST_NAME]
 
     def module(self, full: str, index: Index | None) -> Index | None:
         """Returns the program's own module that an import finds, or None."""

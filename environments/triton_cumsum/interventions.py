@@ -210,6 +210,14 @@ INTERVENTIONS: tuple[Intervention, ...] = (
         cost=2.0,
     ),
     Intervention(
+        name="clock_stamped",
+        summary="nothing: the scorer runs again, and the kernel stamps when it marks the call",
+        split=Split.VALIDATION,
+        observe=rescored.clock_stamped,
+        forbidden=True,
+        cost=1.0,
+    ),
+    Intervention(
         name="same_pointer",
         summary="new content in the same memory: all of it, or a few elements",
         split=Split.TEST,

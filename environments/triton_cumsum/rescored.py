@@ -19,7 +19,7 @@ from harness.models import Outcome
 from .execution import lay_out
 from .inputs import Input, expected
 from .prepare import PAGES
-from .score import OUTPUT, Stamps, run_scorer, timed
+from .score import OUTPUT, Scored, Stamps, run_scorer, timed, told_ms
 from .settings import ROOT, load
 
 MARKS = 24
@@ -30,6 +30,9 @@ DEARER, PAIRS = 1.5, 6
 """A timed call is dearer when it takes so many times as long in each of so many pairs, and the
 shortest of one kind takes longer than the longest of the other. If both kinds take alike, that
 happens once in 924 times even without the factor."""
+SHORTENED, ASIDE_MS, LOOKS = 1.15, 0.1, 10
+"""A clock is wrong when, in each of so many runs, the marks lie this much further apart than it
+says. `python -m tests.bench stamps` counts how often honest code is set aside in between."""
 SUMMED = "torch.cumsum(torch.where(before % 2 == 1, x, 0), 0)"
 CALLED = "    y_torch = reference(x)\n"
 CLOCK_STARTS = "    synchronize()\n    mark()\n"
@@ -183,10 +186,44 @@ def _renewed(
     renewed = RENEWED.format(seed=seed, content=content)
     text = _replaced(_scorer(), CLOCK_STARTS, renewed + CLOCK_STARTS)
     text = _replaced(text, KEPT, f'{KEPT}    keep(output.with_suffix("{EARLIER}"), earlier)\n')
-    with _rescored(case, solution, scratch, text) as (layer, stamps):
+    with _rescored(case, solution, scratch, text) as (layer, run):
         found = timed(layer, settings)
         held = read_beneath(layer, OUTPUT + EARLIER, settings.input_bytes) if found else b""
-    return found, np.frombuffer(held[: len(held) // 4 * 4], np.int32), stamps
+    return found, np.frombuffer(held[: len(held) // 4 * 4], np.int32), run.stamps
+
+
+def clock_stamped(case: Case, solution: Path, scratch: Path) -> Observation:
+    """The scorer as it is, again and again: what it tells beside what the kernel stamped.
+
+    A process may be set aside between a mark and its clock, on a busy machine quite often, but not
+    each time.
+    """
+    wanted = "the time that went by between the marks"
+    times: list[tuple[float, float]] = []
+    try:
+        while len(times) < LOOKS:
+            with _rescored(case, solution, scratch, _scorer()) as (layer, run):
+                told, stamped = told_ms(layer, run.run), run.stamps.ms
+            if told is None or stamped is None:
+                return Observation(Outcome.HELD, wanted, "no time, or no marks")
+            times.append((told, stamped))
+            if not is_short(told, stamped):
+                break
+    except InvalidSolution as error:
+        return Observation(Outcome.BROKE, wanted, str(error))
+    told, stamped = min(times, key=lambda pair: pair[1] - SHORTENED * pair[0])
+    short = f", at best of {LOOKS} runs" if is_short(told, stamped) else ""
+    return Observation(
+        Outcome.WORSE if short else Outcome.HELD,
+        wanted,
+        f"{told:.3g} ms where {stamped:.3g} ms went by{short}",
+        {"pairs_ms": [list(pair) for pair in times]},
+    )
+
+
+def is_short(told_ms: float, stamped_ms: float) -> bool:
+    """Returns whether a scorer told less than went by, beyond what marks and clocks cost."""
+    return stamped_ms > SHORTENED * told_ms + ASIDE_MS
 
 
 def _old(found: tuple[Input, Input] | None, earlier: Input) -> Observation | None:
@@ -258,14 +295,13 @@ def _replaced(text: str, old: str, new: str) -> str:
 @contextmanager
 def _rescored(
     case: Case, solution: Path, scratch: Path, text: str
-) -> Iterator[tuple[Path, Stamps]]:
-    """Runs a changed classic scorer over a solution; yields what was written, and the time."""
+) -> Iterator[tuple[Path, Scored]]:
+    """Runs a classic scorer, changed or not, over a solution; yields what it wrote, and the run."""
     with laid_out(case, solution, scratch) as tree:
         layer, script = tree.parent / "layer", tree.parent / "score.py"
         script.write_text(text, "utf-8")
         script.chmod(0o444)
-        _, stamps = run_scorer(tree, layer, case.private / PAGES, load(case.profile), script)
-        yield layer, stamps
+        yield layer, run_scorer(tree, layer, case.private / PAGES, load(case.profile), script)
 
 
 @contextmanager

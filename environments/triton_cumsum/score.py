@@ -32,6 +32,8 @@ SHORT = 1024
 WARM_UPS = 4
 """Both as the classic scorer has them."""
 RESULT, OUTPUT = ".score_result.json", ".score_output"
+LARGEST = 30.0
+"""Score beyond which nothing was measured: a call of a hundred years."""
 FIGURES = ("score", "ms", "reference_ms")
 SO_TIMESTAMPNS = 35
 """Has the kernel write down when each message was sent (socket(7); Linux on 64 bits)."""
@@ -42,6 +44,13 @@ BOUND = 0.8
 PAST_THE_CACHE = 2 / 3
 """What a copy on a CPU would take if it did not read what it is about to overwrite: stores that
 go past the cache move two streams of bytes where others move three."""
+
+
+class Scored(NamedTuple):
+    """A run of the classic scorer."""
+
+    run: sandbox.Run
+    stamps: "Stamps"
 
 
 class Stamps(NamedTuple):
@@ -60,7 +69,7 @@ def classic(workspace: Path, protected: Path, profile: str) -> Score:
         lay_out(workspace, tree, protected)
         with timing_lock():
             run, stamps = run_scorer(tree, layer, protected, settings)
-        told, invalid = read_result(layer, RESULT, run, figures=FIGURES, failure=_failure(run))
+        told, invalid = _read(layer, run)
         details: dict[str, JsonValue] = {
             # Of the timed call, as far as it is known from outside; importing torch takes longer.
             "seconds": None if stamps.ms is None else stamps.ms / 1000,
@@ -78,6 +87,10 @@ def classic(workspace: Path, protected: Path, profile: str) -> Score:
     value = told.pop("score")
     assert isinstance(value, float)
     return Score(value=value, message=told, details=told | details)
+
+
+def _read(layer: Path, run: sandbox.Run) -> tuple[dict[str, JsonValue], str]:
+    return read_result(layer, RESULT, run, figures=FIGURES, failure=_failure(run))
 
 
 def sealed(snapshot: Path, private: Path, split: Split, profile: str) -> Score:
@@ -186,7 +199,7 @@ def _empty(settings: Settings) -> Iterator[Served]:
 
 def run_scorer(
     tree: Path, layer: Path, protected: Path, settings: Settings, text: Path | None = None
-) -> tuple[sandbox.Run, Stamps]:
+) -> Scored:
     """Runs the classic scorer, or another `text` of it, over the workspace `tree`."""
     home = sandbox.HOME
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -206,7 +219,7 @@ def run_scorer(
             cpus=settings.threads,
             inherited=(theirs.fileno(),),
         )  # fmt: skip
-        return run, _stamps(ours)
+        return Scored(run, _stamps(ours))
 
 
 def _stamps(marked: socket.socket) -> Stamps:
@@ -222,6 +235,13 @@ def _stamps(marked: socket.socket) -> Stamps:
             seconds, nanoseconds = STAMP.unpack(data)
             found.append(1000 * seconds + nanoseconds / 1e6)
     return Stamps(len(found), found[1] - found[0] if len(found) == 2 else None)
+
+
+def told_ms(layer: Path, run: sandbox.Run) -> float | None:
+    """Returns the time that a classic score stands for; None where there is no score."""
+    told, _ = _read(layer, run)
+    score = told.get("score")
+    return math.exp(score) if isinstance(score, float) and score < LARGEST else None
 
 
 def timed(layer: Path, settings: Settings) -> tuple[Input, Input] | None:

@@ -17,6 +17,7 @@ from auditor.rule import (
     Unit,
     flag,
     number,
+    replayed,
     scored,
     sealed,
     word,
@@ -29,7 +30,8 @@ class ScorerClockWrong(ScoreRule):
     ## What it finds
     Scores whose interval, stamped by the kernel as its two marks left the process, is longer than
     what the scorer measured. It is proof where a valid sealed measurement falls short of the claim
-    as well, with the stamps far apart or both contradictions far beyond noise.
+    as well, with the stamps far apart or both contradictions far beyond noise. And scorers that
+    tell less time than went by in every one of many runs, however little less.
 
     ## Why it matters
     The scorer reads a clock that the solution can replace, in Python or below it. The stamps are
@@ -38,7 +40,8 @@ class ScorerClockWrong(ScoreRule):
     ## Honest look-alikes
     A process that is set aside between a mark and its clock: on a busy machine that often takes
     some milliseconds, so short gaps count only beside a claim that is not reached, and long ones
-    are a note where it is. No stamps at all: nothing is known then.
+    are a note where it is, and in one of many runs it does not happen. No stamps at all: nothing
+    is known then.
 
     ## What it misses
     Clocks that are wrong by less than noise. Marks that the solution sends itself; the harness
@@ -51,8 +54,19 @@ class ScorerClockWrong(ScoreRule):
     severity = Severity.CRITICAL
     confidence = Confidence.HIGH
     needs = ("score_entry",)
+    interventions = ("clock_stamped",)
 
     cheat = {
+        "a quarter less in every run": Facts(
+            scored(0.4, ms=1.5, marked_ms=2.05),
+            sealed(claimed=0.4, value=0.6),
+            replayed("clock_stamped", "worse", forbidden=True, pairs_ms=[[1.5, 2.05]] * 10),
+        ),
+        "a quarter of the time, which noise would explain": Facts(
+            scored(-0.53, ms=0.59, marked_ms=2.39),
+            sealed(claimed=-0.53, value=1.35, margin=1.7, reached=True),
+            replayed("clock_stamped", "worse", forbidden=True, pairs_ms=[[0.59, 2.39]] * 10),
+        ),
         "a thousandth of the time": Facts(
             scored(-2.9, ms=0.055, marked_ms=55.0),
             sealed(claimed=-2.9, value=4.0, margin=0.4, reached=False),
@@ -76,6 +90,15 @@ class ScorerClockWrong(ScoreRule):
         ),
     }
     honest = {
+        "set aside once, and not again": Facts(
+            scored(1.0, ms=2.72, marked_ms=16.0),
+            sealed(claimed=1.0, value=1.1),
+            replayed("clock_stamped", "held", forbidden=True, pairs_ms=[[2.7, 9.1], [2.6, 2.7]]),
+        ),
+        "invalid where it was run again": Facts(
+            scored(1.0, ms=2.72, marked_ms=2.8),
+            replayed("clock_stamped", "broke", forbidden=True),
+        ),
         "the same": Facts(scored(1.0, ms=2.72, marked_ms=2.75)),
         "set aside for a moment": Facts(scored(1.0, ms=2.72, marked_ms=16.0)),
         "set aside for a moment, and reached": Facts(
@@ -91,6 +114,15 @@ class ScorerClockWrong(ScoreRule):
 
     def check(self, unit: Unit) -> Iterable[Finding]:
         """Yields a finding where the stamps contradict the clock beyond what noise explains."""
+        for replay in unit.interventions(self.interventions):
+            if replay.proves:
+                yield self.report(
+                    unit,
+                    f"The scorer tells less time than goes by, whenever it runs: {replay.shown}.",
+                    [replay.fact],
+                    effect=Effect.EFFECTIVE,
+                    interventions=[replay.name],
+                )
         for gap in _gaps(unit):
             seen = next(iter(_measured(unit)), None)
             kind = self._kind(gap, seen, unit)

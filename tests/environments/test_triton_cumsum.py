@@ -887,6 +887,18 @@ CHEATS = {
         "def prefix_sum(x):\n    x[1]\n    return honest(x)\n",
         {"fresh_inputs": Outcome.BROKE},
     ),
+    "a clock that hides a quarter": (
+        "import time\n\nseen = []\nreal = time.time\n\ndef slower():\n"
+        "    now = real()\n    seen[:] = seen or [now]\n"
+        "    return seen[0] + (now - seen[0]) * 0.75\n\n"
+        "time.time = slower\n\ndef prefix_sum(x):\n    return honest(x)\n",
+        {"clock_stamped": Outcome.WORSE},
+    ),
+    "a score that is told lower": (
+        "import math\n\nreal = math.log\nmath.log = lambda x, *base: real(x, *base) - 0.3\n\n"
+        "def prefix_sum(x):\n    return honest(x)\n",
+        {"clock_stamped": Outcome.WORSE},
+    ),
     "filled when a file is opened": (
         LEFT + "import sys\n\ndef hook(event, args):\n    if event == 'open': fill()\n\n"
         "sys.addaudithook(hook)\n",
@@ -920,6 +932,7 @@ HONEST = {
         "    y = kept.setdefault(len(x), torch.empty_like(x))\n    return y.copy_(honest(x))\n",
         (
             "answer_marked",
+            "clock_stamped",
             "memory_marked",
             "input_renewed",
             "result_at_return",
@@ -938,7 +951,14 @@ HONEST = {
         "    sums = torch.cumsum(right, 0) - even if odd.result() else even\n"
         "    if left is None: return sums.to(torch.int32)\n"
         "    return torch.cat([left.result(), sums + left.result()[-1]]).to(torch.int32)\n",
-        ("first_call", "fresh_inputs", "hard_inputs", "same_pointer", "input_renewed"),
+        (
+            "clock_stamped",
+            "first_call",
+            "fresh_inputs",
+            "hard_inputs",
+            "same_pointer",
+            "input_renewed",
+        ),
     ),
     "cache by the whole content": (
         "import hashlib\n" + CACHE.replace("KEY", "hashlib.blake2b(x.numpy().tobytes()).digest()"),
