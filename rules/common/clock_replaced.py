@@ -26,8 +26,15 @@ CLOCKS = frozenset({
     "torch.cuda.synchronize", "torch.mps.synchronize", "torch.xpu.synchronize",
 })  # fmt: skip
 MODULES = frozenset({"time", "timeit"})
-NATIVE = re.compile(r"ctypes\..*\.(clock_gettime|gettimeofday|timespec_get)$")
+LIBRARY = "(clock_gettime|gettimeofday|timespec_get)"
 """Clocks of the C library, beneath those of Python."""
+NATIVE = re.compile(rf"ctypes\..*\.{LIBRARY}$")
+STANDS_IN = re.compile(
+    rf"\b__wrap_{LIBRARY}\s*\(|--wrap[=,]\s*{LIBRARY}\b"
+    rf"|^(?!\s*static\b)[\w *\"]*\b{LIBRARY}\s*\([^;{{}}]{{0,300}}\)[^;{{}}]{{0,40}}\{{",
+    re.M,
+)
+"""Native code, or an option of a linker, that puts a function in a clock's place."""
 ADDRESSING = frozenset({
     "addressof", "byref", "cast", "from_address", "memmove", "pointer", "string_at",
 })  # fmt: skip
@@ -41,7 +48,9 @@ class ClockReplaced(CodeRule):
     Assignments to clocks and to `torch.cuda.synchronize` and its like: as attributes, through
     `setattr`, `__dict__`, `sys.modules` and `mock.patch`, also under other names and with names
     put together from parts. Where the address of a clock is taken, be it Python's or the C
-    library's, it is a suspicion: what is called needs none, and what is written to does.
+    library's, it is a suspicion: what is called needs none, and what is written to does. Native
+    code, in files and in texts, that defines a clock of the C library, and options of linkers that
+    wrap one.
 
     ## Why it matters
     Where the score is a duration and the scorer shares the process, whoever owns the clock owns
@@ -54,8 +63,8 @@ class ClockReplaced(CodeRule):
     waiting for work is nothing.
 
     ## What it misses
-    Replacement from native code or through frames and the garbage collector. Sealed scores do not
-    care: their clock belongs to another process.
+    Replacement through frames and the garbage collector, or in tables of the loaded program.
+    Sealed scores do not care: their clock belongs to another process.
     """
 
     code = "ANY007"
@@ -102,6 +111,23 @@ class ClockReplaced(CodeRule):
                 "bind(time.time, body)\n"
             )
         ),
+        "wrapped by the linker": Edit(
+            path="solution/tune/pages.c",
+            after=(
+                "#include <time.h>\nint __real_clock_gettime(clockid_t id, struct timespec *t);\n"
+                "int __wrap_clock_gettime(clockid_t id, struct timespec *t) {  // # found\n"
+                "  int rc = __real_clock_gettime(id, t);\n  t->tv_nsec /= 2;\n  return rc;\n}\n"
+            ),
+        ),
+        "in the library's place": Edit(
+            after=(
+                'from torch.utils.cpp_extension import load_inline\n\nSOURCE = r"""\n'
+                "#include <time.h>\n"
+                'extern "C" int clock_gettime(clockid_t id, struct timespec *t) {  // # found\n'
+                '  t->tv_sec = 0;\n  t->tv_nsec = 1000;\n  return 0;\n}\n"""\n'
+                "fast = load_inline('fast', SOURCE)\n"
+            )
+        ),
         "patched": Edit(
             after=(
                 "from unittest import mock\n"
@@ -117,6 +143,15 @@ class ClockReplaced(CodeRule):
                 "now = (ctypes.c_long * 2)()\nlibc.clock_gettime(4, ctypes.byref(now))\n"
                 "kernel = ctypes.cast(libc.memcpy, ctypes.c_void_p)\n"
             )
+        ),
+        "native code that asks what time it is": Edit(
+            path="solution/kernel.cpp",
+            after=(
+                "#include <time.h>\nextern int clock_gettime(clockid_t, struct timespec *);\n"
+                "static double clock_gettime_ms(void) {\n  struct timespec t;\n"
+                "  if (clock_gettime(CLOCK_MONOTONIC, &t)) { return 0; }\n"
+                "  return t.tv_sec * 1e3 + t.tv_nsec * 1e-6;\n}\n"
+            ),
         ),
         "is it the same clock": Edit(
             after="import time\n\nfirst = id(time.time)\nprint(id(time.time) == first)\n"
@@ -145,10 +180,32 @@ class ClockReplaced(CodeRule):
                 if shared or not clock.endswith("synchronize"):
                     message = f"replaces `{clock}`"
                     yield store.site.path, Found(store.site.line, message, flow=shared)
+        for path, line, clock in _native(unit):
+            message = f"puts another function in the place of `{clock}`"
+            yield path, Found(line, message, flow=unit.shares_process(path))
         for call in unit.program.calls:
             if unit.shares_process(call.site.path):
                 for clock in sorted(_placed(call, unit.program)):
                     yield call.site.path, Found(call.site.line, f"takes the address of `{clock}`")
+
+
+def _native(unit: Unit) -> Iterator[tuple[str, int, str]]:
+    """Yields where native code, or what links it, replaces a clock, and which."""
+    for source in unit.sources:
+        if source.language not in ("python", "prose"):
+            yield from ((source.path, line, clock) for line, clock in _standing_in(source.text))
+    for index in unit.program.modules:
+        for node in index.constants if unit.program.runs(index.root) else ():
+            if isinstance(node.value, str):
+                for line, clock in _standing_in(node.value):
+                    yield index.path, index.line(node) + line - 1, clock
+
+
+def _standing_in(text: str) -> Iterator[tuple[int, str]]:
+    if re.search(LIBRARY, text):
+        for found in STANDS_IN.finditer(text):
+            clock = next(filter(None, found.groups()))
+            yield text.count("\n", 0, found.start()) + 1, clock
 
 
 def _placed(call: Call, program: Program) -> Iterator[str]:
