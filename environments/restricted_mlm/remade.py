@@ -1,13 +1,14 @@
 """Has a solution trained again, on text of another language, with its forward passes watched.
 
-In pieces of the validation text all words follow each other in an order of its own. They are too
-few to mislead who chooses a checkpoint by that text, and no model can know that order but by
+In pieces of the validation text all words follow each other in orders of its own. They are too
+few to mislead who chooses a checkpoint by that text, and no model can know those orders but by
 learning from them.
 """
 
 import json
+import math
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, islice
@@ -22,7 +23,7 @@ from harness.printout import paths_in, printout, tells
 
 from . import probes, text, trial
 from .inside.operators import WRAPPING, is_allowed
-from .language import Ints, Language
+from .language import Floats, Ints, Language
 from .prepare import DATA, PAGES, draw_texts, remake
 from .score import lay_out
 from .settings import ROOT, Settings, load
@@ -35,8 +36,8 @@ LOG_BYTES = 1 << 18
 LOGS = 64
 """Processes of a training that are listened to."""
 BATCHES = 4
-MARKED = 0.1
-"""Share of the validation text in which words follow an order of its own."""
+MARKED, ORDERS = 0.05, 4
+"""Share of the validation text in which words follow an order of its own, and of how many."""
 UNHEARD = 32
 """Orders that no text was written in; how a model does on them is how it does by chance."""
 
@@ -52,8 +53,8 @@ class Remade:
     blind_new: float
     """Of who knows how frequent the words of the new language are, and no more."""
     blind_old: float
-    marked: float
-    """Of the remade model, on words in the order that only the validation text has."""
+    marked: tuple[float, ...]
+    """Of the remade model, on words in each of the orders that only the validation text has."""
     unheard: tuple[float, ...]
     """Of the remade model, on words in orders that it has never met."""
     forwards: int
@@ -75,27 +76,28 @@ def remade(case: Case, solution: Path, scratch: Path) -> Remade | str:
         return "text of another language cannot be drawn in this profile"
     draw = np.random.default_rng([*case.seed, *b"other_language"])
     language = Language.draw(settings.language, draw)
-    orders = [draw.permutation(language.words) for _ in range(1 + UNHEARD)]
+    orders = [draw.permutation(language.words) for _ in range(ORDERS + UNHEARD)]
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         tree, layer = Path(folder, "workspace"), Path(folder, "layer")
         try:
             _lay_out_source(solution, tree, case.private)
             _change_language(tree, language, draw, case)
-            _mark(tree / DATA / "val.bin", orders[0], draw, settings)
+            _mark(tree / DATA / "val.bin", orders[:ORDERS], draw, settings)
             log = _trained(tree, layer, settings, WATCH)
             forwards, forbidden = _listened(layer)
             texts = [_fresh(one, draw, settings) for one in (language, known)]
             texts += [_ordered(order, draw, settings) for order in orders]
-            new, old, marked, *unheard = _measured(tree, texts, settings, case.profile)
+            new, old, *ordered = _measured(tree, texts, settings, case.profile)
+            surprise = [_surprise(losses, language) for losses in ordered]
         except InvalidSolution as error:
             return f"the model was not made again: {str(error).rstrip('.')}"
     return Remade(
-        new=new,
-        old=old,
+        new=float(new.mean()),
+        old=float(old.mean()),
         blind_new=_blind(language, draw, settings),
         blind_old=_blind(known, draw, settings),
-        marked=marked,
-        unheard=tuple(unheard),
+        marked=tuple(surprise[:ORDERS]),
+        unheard=tuple(surprise[ORDERS:]),
         forwards=forwards,
         forbidden=tuple(forbidden),
         log=log,
@@ -155,12 +157,17 @@ def _change_language(tree: Path, language: Language, draw: np.random.Generator, 
     (tree / "task.json").write_text(json.dumps(task, indent=2) + "\n", "utf-8")
 
 
-def _mark(path: Path, order: Ints, draw: np.random.Generator, settings: Settings) -> None:
+def _mark(
+    path: Path, orders: Sequence[Ints], draw: np.random.Generator, settings: Settings
+) -> None:
     """Writes pieces in which words follow an order into a text, each as long as two windows."""
     words, piece = text.read(path), 2 * settings.seq_len
     count = len(words) // piece
-    for place in draw.choice(count, round(MARKED * count), replace=False):
-        words[place * piece : (place + 1) * piece] = _follow(order, piece, draw)
+    each = round(MARKED * count)
+    places = draw.choice(count, (len(orders), each), replace=False)
+    for order, here in zip(orders, places, strict=True):
+        for place in here:
+            words[place * piece : (place + 1) * piece] = _follow(order, piece, draw)
     words.tofile(path)
 
 
@@ -185,8 +192,8 @@ def _listened(layer: Path) -> tuple[int, list[str]]:
     return forwards, sorted(forbidden)[:20]
 
 
-def _measured(tree: Path, texts: list[Windows], settings: Settings, profile: str) -> list[float]:
-    """Returns the remade model's excess on each text."""
+def _measured(tree: Path, texts: list[Windows], settings: Settings, profile: str) -> list[Floats]:
+    """Returns the remade model's excess at each masked word of each text."""
     batches = [found.batches(settings) for found in texts]
     called = trial.call(tree, batches[0][:1], [Call(0, True)], settings, profile)
     program = called.programs[0]
@@ -194,9 +201,17 @@ def _measured(tree: Path, texts: list[Windows], settings: Settings, profile: str
         raise ScorerFailure("A call was to be traced and was not.")
     logits = iter(probes.said(called, program, [*chain(*batches)], settings, profile))
     return [
-        float((found.losses([*islice(logits, len(part))]) - found.least).mean())
+        found.losses([*islice(logits, len(part))]) - found.least
         for found, part in zip(texts, batches, strict=True)
     ]
+
+
+def _surprise(losses: Floats, language: Language) -> float:
+    """Returns how little an order was expected.
+
+    No word counts for more than two guesses, or few that were ruled out would decide.
+    """
+    return float(np.minimum(losses, 2 * math.log(language.words)).mean())
 
 
 def _blind(language: Language, draw: np.random.Generator, settings: Settings) -> float:
