@@ -327,7 +327,7 @@ def code_cost() -> None:
         ours, bandit = code_bench.commands(Path(folder))
         _report(
             f"auditor audit / bandit -r, wall time, {count} files of the standard library",
-            interleaved(lambda: code_bench.wall(ours), lambda: code_bench.wall(bandit), 3),
+            interleaved(lambda: code_bench.wall(ours), lambda: code_bench.wall(bandit), 5),
             "at most 1",
         )
     for distinct in (1, 30, code_bench.SNAPSHOTS):
