@@ -1,7 +1,8 @@
 """`make bench`: prints the figures that the documentation states, each as a ratio within one run.
 
 `python -m tests.bench scores --environment triton_cumsum --profile cpu` prints the figures of one
-environment's README; `gains` needs half an hour and is left out of `all`.
+environment's README; `gains`, which needs three quarters of an hour, and `stamps` are left out of
+`all`.
 """
 
 import ast
@@ -434,12 +435,12 @@ def stamped(profile: str, runs: int, busy: int) -> None:
     finally:
         for other in others:
             other.kill()
+            other.wait()
 
 
 def _told_and_stamped(tree: Path, root: Path, profile: str) -> tuple[float, float]:
-    details = environments.find(gains.ENVIRONMENT).classic(
-        tree, root / "protected", profile
-    ).details  # fmt: skip
+    task = environments.find(gains.ENVIRONMENT)
+    details = task.classic(tree, root / "protected", profile).details
     told, marked = details["ms"], details["marked_ms"]
     assert isinstance(told, float) and isinstance(marked, float), details
     return told, marked
