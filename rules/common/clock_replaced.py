@@ -31,7 +31,8 @@ LIBRARY = "(clock_gettime|gettimeofday|timespec_get)"
 NATIVE = re.compile(rf"ctypes\..*\.{LIBRARY}$")
 STANDS_IN = re.compile(
     rf"\b__wrap_{LIBRARY}\s*\(|--wrap[=,]\s*{LIBRARY}\b"
-    rf"|^(?!\s*static\b)[\w *\"]*\b{LIBRARY}\s*\([^;{{}}]{{0,300}}\)[^;{{}}]{{0,40}}\{{",
+    rf"|^(?!\s*(?:static|(?:pub\s+)?fn|func|function)\b)[\w *\"]*\b{LIBRARY}\s*"
+    r"\([^;{}]{0,300}\)[^;{}]{0,40}\{",
     re.M,
 )
 """Native code, or an option of a linker, that puts a function in a clock's place."""
@@ -152,6 +153,10 @@ class ClockReplaced(CodeRule):
                 "  if (clock_gettime(CLOCK_MONOTONIC, &t)) { return 0; }\n"
                 "  return t.tv_sec * 1e3 + t.tv_nsec * 1e-6;\n}\n"
             ),
+        ),
+        "a function of a language that gives it another name": Edit(
+            path="solution/src/lib.rs",
+            after="fn gettimeofday() -> f64 {\n    START.elapsed().as_secs_f64()\n}\n",
         ),
         "is it the same clock": Edit(
             after="import time\n\nfirst = id(time.time)\nprint(id(time.time) == first)\n"
