@@ -1,13 +1,17 @@
 """What others import is decided by the program: by hooks, or by modules it puts in their place."""
 
 import ast
+import importlib
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 
 from auditor.code.folding import Value
 from auditor.code.program import Program, Store
-from auditor.code.scopes import Scope, Sort, nested
+from auditor.code.scopes import Index, Scope, Sort, nested
 from auditor.rule import (
     CodeRule,
     Confidence,
@@ -28,6 +32,12 @@ MACHINERY = re.compile(
 )
 UNUSED = frozenset({"antigravity", "distutils", "ensurepip", "idlelib", "lib2to3", "this", "venv"})
 """Modules of the library by which nobody is scored, and which packaging tools replace."""
+SHADOWABLE = (
+    frozenset(name for name in sys.stdlib_module_names if not name.startswith("_"))
+    - UNUSED
+    - {*sys.builtin_module_names, "tkinter", "turtle", "turtledemo"}
+)
+"""Modules of the library that files can be found in place of."""
 ABSENT = frozenset({"Exception", "ImportError", "ModuleNotFoundError"})
 OWN = frozenset({"__file__", "__name__", "__package__", "__path__"})
 """Names by which a hook asks whether an import is of its own package."""
@@ -40,7 +50,9 @@ class ImportHooked(CodeRule):
     ## What it finds
     Finders and hooks put before those of Python, a replaced `__import__` or import machinery, and
     entries of `sys.modules` that stand in for the standard library, the scorer's modules, or what
-    the program itself imports. Proof needs a hook that asks for such modules by name.
+    the program itself imports. Proof needs a hook that asks for such modules by name. Files that
+    have the name of a module of the standard library and bear functions of it are a suspicion
+    where they are found before it.
 
     ## Why it matters
     What a scorer imports later is then whatever the program gives it: another `json`, another
@@ -48,11 +60,13 @@ class ImportHooked(CodeRule):
 
     ## Honest look-alikes
     Folders added to `sys.path`, finders that come last, lazy loading of the program's own package,
-    a file loaded by its path, one library under the name of another, stubs for what is absent.
+    a file loaded by its path, one library under the name of another, stubs for what is absent,
+    modules of a package, and of one's own, that are called like one of the library's and hold
+    something else.
 
     ## What it misses
-    Files that shadow a module by their name alone, hooks in native code, and a finder that comes
-    last and finds what the scorer alone has.
+    Files that shadow a module which neither is Python's nor imported by code that is read, hooks
+    in native code, and a finder that comes last and finds what the scorer alone has.
     """
 
     code = "ANY019"
@@ -123,8 +137,26 @@ class ImportHooked(CodeRule):
                 "sys.path_hooks.insert(0, hook)  # found\n"
             )
         ),
+        "a file with the name of the library's": Edit(
+            path="solution/statistics.py",
+            after="def mean(values):  # found\n    return max(values)\n",
+            beside={"solution/evaluate.py": "import statistics\n\nprint(statistics.mean(hits))\n"},
+        ),
     }
     honest = {
+        "a module of a package, called like the library's": Edit(
+            path="solution/text/statistics.py",
+            after="def mean(values):\n    return sum(values) / len(values)\n",
+            beside={
+                "solution/text/__init__.py": "from text.statistics import mean\n",
+                "solution/main.py": "import text\n\nprint(text.mean([1, 2]))\n",
+            },
+        ),
+        "a module of its own that only is called like the library's": Edit(
+            path="solution/queue.py",
+            after="class WorkOrder:\n    pass\n\n\ndef next_order(orders):\n    return orders[0]\n",
+            beside={"solution/main.py": "from queue import next_order\n\nprint(next_order([1]))\n"},
+        ),
         "folders to look in": Edit(
             after=(
                 "import os\nimport sys\n\nsys.path.insert(0, os.path.dirname(__file__))\n"
@@ -222,6 +254,11 @@ class ImportHooked(CodeRule):
                     flow = found and unit.shares_process(call.site.path)
                     message = "puts a hook before Python's own way to import"
                     yield call.site.path, Found(call.site.line, message, flow=flow)
+        for function in _shadows(unit):
+            message = (
+                f"is imported in place of the library's module, with its own `{function.name}`"
+            )
+            yield function.index.path, Found(function.index.line(function.node), message)
 
 
 def _theirs(unit: Unit) -> frozenset[str]:
@@ -233,6 +270,49 @@ def _theirs(unit: Unit) -> frozenset[str]:
     if unit.program.entry_functions():
         found.add("__main__")
     return frozenset(found)
+
+
+def _shadows(unit: Unit) -> Iterator[Scope]:
+    """Yields functions of the library's that modules bear which are imported in its place."""
+    program, texts = unit.program, {source.path: source.text for source in unit.sources}
+    for index in program.modules:
+        name = Path(index.path.removesuffix("/__init__.py")).stem
+        if name not in SHADOWABLE or not _is_found_as(name, index, program):
+            continue
+        if texts.get(index.path) == _text_of(name):
+            continue  # a copy of the library says nothing else than the library
+        own = (scope for scope in index.scopes if scope.parent is index.root)
+        borne = [scope for scope in own if scope.name in _functions_of(name)]
+        if borne and program.runs(index.root):
+            yield borne[0]
+
+
+def _is_found_as(name: str, index: Index, program: Program) -> bool:
+    """Whether somebody else who imports a name gets this module."""
+    return any(
+        full.partition(".")[0] == name and program.resolver.module(name, importer) is index
+        for importer in program.modules
+        if importer is not index
+        for full, _ in importer.imports
+    )
+
+
+@cache
+def _text_of(name: str) -> str | None:
+    """The source of a module of the standard library; None where there is none."""
+    spec = find_spec(name)
+    origin = spec.origin if spec is not None else None
+    return Path(origin).read_text("utf-8") if origin and origin.endswith(".py") else None
+
+
+@cache
+def _functions_of(name: str) -> frozenset[str]:
+    """The public functions of a module of the standard library; none of one that cannot be had."""
+    try:
+        found = vars(importlib.import_module(name)).items()
+    except ImportError:
+        return frozenset()
+    return frozenset(key for key, value in found if callable(value)) - {"main"}
 
 
 def _stand_in(name: str, store: Store, theirs: frozenset[str], program: Program) -> bool | None:
