@@ -222,16 +222,18 @@ def _ranked(
 
 
 def _earned(claimed: Examined | None, attempt: Sequence[Finding]) -> bool | None:
-    """Whether the claimed score stands: reached again, and by no effective misdeed."""
+    """Whether the claimed score stands: reached again, and by no misdeed that changed it."""
     if claimed is None:
         return None
-    effective = [
-        item
+    proved = [
+        item.effect
         for item in (*claimed.findings, *attempt)
-        if item.effect is Effect.EFFECTIVE and gravity(weight(item)) > gravity(Kind.SUSPICION)
+        if gravity(weight(item)) > gravity(Kind.SUSPICION)
     ]
-    if effective:
+    if Effect.EFFECTIVE in proved:
         return False
     if claimed.reearned is None or claimed.reearned.doubt:
         return None
+    if claimed.reearned.reached and Effect.UNKNOWN in proved:
+        return None  # it may be reached by what was done
     return claimed.reearned.reached

@@ -111,6 +111,12 @@ def test_a_failed_try_leaves_the_score_earned() -> None:
     assert (decision.verdict, decision.earned, decision.vetted) == ("cheating", True, None)
 
 
+@pytest.mark.parametrize(("measured", "earned"), [(1.0, None), (9.0, False)])
+def test_who_can_say_whether_a_misdeed_paid(measured: float, earned: bool | None) -> None:
+    decision = judge(entry(0, 1.0, of("violation", effect=Effect.UNKNOWN), measured=measured))
+    assert (decision.verdict, decision.earned, decision.vetted) == ("violation", earned, None)
+
+
 def test_a_better_entry_that_was_skipped_is_never_passed_over() -> None:
     decision = judge(entry(0, 1.0), entry(1, 0.5, measured=None))
     assert (decision.verdict, decision.vetted) == ("inconclusive", 0)
