@@ -49,9 +49,11 @@ GETTERS = frozenset({
 })  # fmt: skip
 NAMESPACES = frozenset({"globals()", "locals()", "vars()"})
 PARTIALS = frozenset({"functools.partial", "functools.partialmethod", "partial"})
-COPIES = frozenset({"list", "tuple", "sorted", "reversed", "iter", "set", "next"})
+COPIES = frozenset({"list", "tuple", "sorted", "reversed", "iter", "set"})
 """Calls that give the elements of their first argument."""
-SAME = frozenset({"importlib.reload", "copy.copy", "copy.deepcopy", "typing.cast", "iter", "next"})
+SOME_MODULE = r"^sys\.modules(\.\w+\(\))*(\[\])+\."
+"""How names begin that are of a module which is looked for among all that are loaded."""
+SAME = frozenset({"importlib.reload", "copy.copy", "copy.deepcopy", "typing.cast", "iter"})
 """Calls that give their last argument, or something like it."""
 
 
@@ -222,15 +224,36 @@ class Resolver:
             case str() as full:
                 yield from self.imported(full, holder.index, depth)
             case ast.expr() as value if binding.added is None:
-                known = False
-                for part in self.parts(value, binding.way, depth):
-                    known = True
-                    yield from self.things(part, depth)
-                if not known:  # what a loop, or an assignment to several, takes out of it
-                    drawn = "[]" * len(binding.way)
-                    for whole in self.things(value, depth):
-                        if isinstance(whole, str):
-                            yield f"{whole}{drawn}"[:LONGEST_NAME]
+                yield from self._drawn(value, binding.way, depth)
+
+    def _drawn(self, node: ast.expr, way: Way, depth: int) -> Iterator[Thing]:
+        """Yields what a way through an expression leads to, be it through something foreign."""
+        known = False
+        for part in self.parts(node, way, depth):
+            known = True
+            yield from self.things(part, depth)
+        if not known:
+            for whole in self._copied(node, depth):
+                if isinstance(whole, str):
+                    yield f"{whole}{'[]' * len(way)}"[:LONGEST_NAME]
+
+    def _copied(self, node: ast.expr, depth: int) -> Iterator[Thing]:
+        """Yields what an expression stands for, or what it has its elements from."""
+        for whole in self.origins(node, depth):
+            source = self._source(whole, depth) if isinstance(whole, ast.Call) else None
+            if source is not None and self._may(depth):
+                yield from self._copied(source, depth + 1)
+            else:
+                yield from self.things(whole, depth)
+
+    def _source(self, call: ast.Call, depth: int) -> ast.expr | None:
+        """Returns what a call gives the elements of, or some of them, if it does that."""
+        if not call.args or not self._may(depth):
+            return None
+        names = self.things(call.func, depth + 1)
+        if "filter" in names:
+            return call.args[-1]
+        return None if COPIES.isdisjoint(names) else call.args[0]
 
     def module(self, full: str, index: Index | None) -> Index | None:
         """Returns the program's own module that an import finds, or None."""
@@ -475,6 +498,8 @@ class Resolver:
                 yield f"{thing.removesuffix('.__getattribute__')}.{name}"[:LONGEST_NAME]
         elif thing in NAMESPACES or (thing == "vars" and args):
             yield from self._namespace(args, depth)
+        elif thing == "next" and args:
+            yield from self._drawn(args[0], (ANY,), depth)
         elif thing in SAME and args:
             yield from self.things(args[-1], depth)
         else:
@@ -510,7 +535,7 @@ class Resolver:
             yield from self.things(part, depth)
         if found:
             return
-        for owner in self.things(node.value, depth):
+        for owner in self._copied(node.value, depth):
             yield from self._item_of(owner, node, depth)
 
     def _item_of(self, owner: Thing, node: ast.Subscript, depth: int) -> Iterator[Thing]:
@@ -523,8 +548,8 @@ class Resolver:
             scope = self._nearest(node)
             for name in self._texts(node.slice, depth) if scope is not None else ():
                 yield from self._name(name, scope or node, depth)  # type: ignore[arg-type]
-        elif owner == "sys.modules":
-            for name in self._texts(node.slice, depth):
+        elif owner == "sys.modules" and (names := tuple(self._texts(node.slice, depth))):
+            for name in names:
                 yield from self.imported(name, None, depth)
         elif owner.endswith(".__dict__") or owner == "__builtins__":
             base = owner.removesuffix("__dict__") if owner != "__builtins__" else ""
@@ -618,8 +643,8 @@ class Resolver:
         elif "enumerate" in names and args:
             for count, item in enumerate(self._elements(args[0], ANY, depth + 1)):
                 yield ast.Tuple(elts=[ast.Constant(count), item], ctx=ast.Load())
-        elif not COPIES.isdisjoint(names) and args:
-            yield from self._elements(args[0], number, depth + 1)
+        elif (source := self._source(call, depth)) is not None:
+            yield from self._elements(source, number, depth + 1)
         else:
             for target in self.targets(call, depth):
                 if isinstance(target.thing, Scope) and target.thing.sort is Sort.FUNCTION:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from auditor.code.graph import last
 from auditor.code.program import Call, Program
+from auditor.code.resolve import SOME_MODULE
 from auditor.rule import (
     CodeRule,
     Confidence,
@@ -26,6 +27,8 @@ CLOCKS = frozenset({
     "torch.cuda.synchronize", "torch.mps.synchronize", "torch.xpu.synchronize",
 })  # fmt: skip
 MODULES = frozenset({"time", "timeit"})
+SOUGHT = re.compile(SOME_MODULE + r"(\w+)$")
+"""Something of modules that a program looks for among all that are loaded."""
 LIBRARY = "(clock_gettime|gettimeofday|timespec_get)"
 """Clocks of the C library, beneath those of Python."""
 NATIVE = re.compile(rf"ctypes\..*\.{LIBRARY}$")
@@ -48,7 +51,8 @@ class ClockReplaced(CodeRule):
     ## What it finds
     Assignments to clocks and to `torch.cuda.synchronize` and its like: as attributes, through
     `setattr`, `__dict__`, `sys.modules` and `mock.patch`, also under other names and with names
-    put together from parts. Where the address of a clock is taken, be it Python's or the C
+    put together from parts. In modules that are looked for among all it is a suspicion, since they
+    may be the program's own. Where the address of a clock is taken, be it Python's or the C
     library's, it is a suspicion: what is called needs none, and what is written to does. Native
     code, in files and in texts, that defines a clock of the C library, and options of linkers that
     wrap one.
@@ -135,6 +139,14 @@ class ClockReplaced(CodeRule):
                 'mock.patch("time.perf_counter", lambda: 0).start()  # found\n'
             )
         ),
+        "in whatever module has it": Edit(
+            after=(
+                "import sys\nimport types\n\nimport own\n\n\ndef align():\n"
+                "    for module in list(sys.modules.values()):\n"
+                "        if hasattr(module, 'time'):\n"
+                "            vars(module)['time'] = own  # found\n\n\nalign()\n"
+            ),
+        ),
     }
     honest = {
         "calls the clock of the C library": Edit(
@@ -175,6 +187,14 @@ class ClockReplaced(CodeRule):
         ),
         "no sleeping": Edit(after="import time\ntime.sleep = lambda seconds: None\n"),
         "another setattr": Edit(after='setattr(config, "time", 3)\n'),
+        "warnings of all modules forgotten": Edit(
+            after=(
+                "import sys\nimport time\n\nfor module in list(sys.modules.values()):\n"
+                "    if getattr(module, '__warningregistry__', None):\n"
+                "        module.__warningregistry__ = {}\n"
+                "        module.forgotten_at = time.time()\n"
+            ),
+        ),
     }
 
     def inspect(self, unit: Unit) -> Iterable[tuple[str, Found]]:
@@ -185,6 +205,9 @@ class ClockReplaced(CodeRule):
                 if shared or not clock.endswith("synchronize"):
                     message = f"replaces `{clock}`"
                     yield store.site.path, Found(store.site.line, message, flow=shared)
+            for clock in sorted(_sought(store.names)) if shared else ():
+                message = f"replaces `{clock}` in modules that it looks for"
+                yield store.site.path, Found(store.site.line, message)
         for path, line, clock in _native(unit):
             message = f"puts another function in the place of `{clock}`"
             yield path, Found(line, message, flow=unit.shares_process(path))
@@ -224,6 +247,12 @@ def _placed(call: Call, program: Program) -> Iterator[str]:
                 match part:
                     case ast.Call(func=ast.Name(id="id"), args=[whose]):
                         yield from program.names(whose) & CLOCKS
+
+
+def _sought(names: Iterable[str]) -> set[str]:
+    """The clocks, by their last names, that are replaced in modules which are looked for."""
+    known = {clock.rpartition(".")[2] for clock in CLOCKS} | MODULES
+    return {found[3] for name in names if (found := SOUGHT.match(name)) and found[3] in known}
 
 
 def _clocks(names: Iterable[str]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from auditor.code.graph import MEASURES, last
 from auditor.code.program import Program, Store
-from auditor.code.resolve import PARTIALS, Target, paired
+from auditor.code.resolve import PARTIALS, SOME_MODULE, Target, paired
 from auditor.code.scopes import Scope, Sort
 from auditor.rule import (
     CodeRule,
@@ -64,6 +64,8 @@ JUDGE = re.compile(
     r"(auto)?(grad(e|er|ing)|scor(e|er|ing)|evaluat(e|ion|or)|judge|verif(ier|y)|checker)(_\w+)?"
 )
 """Names of modules that judge."""
+SOUGHT = re.compile(SOME_MODULE)
+"""What is of modules that a program looks for: it may be its own."""
 CODE = frozenset({"__code__", "__defaults__", "__kwdefaults__"})
 LIBRARIES = frozenset({
     "cupy", "datasets", "evaluate", "jax", "keras", "mlx", "numpy", "paddle", "pandas", "polars",
@@ -79,7 +81,8 @@ class EvaluatorPatched(CodeRule):
     Assignments to comparisons of any library (`torch.equal`, `numpy.testing`, special methods of
     foreign classes), to builtins, to what writes results (`json.dumps`), to what decides in test
     runners, to the code of foreign functions and of those that only the run names, and to
-    functions of the scorer's own modules.
+    functions of the scorer's own modules. In modules that are looked for among all that are loaded
+    it is a suspicion.
 
     ## Why it matters
     A scorer in the same process compares with what it finds there: whoever owns the comparison
@@ -206,6 +209,13 @@ class EvaluatorPatched(CodeRule):
                 "def prefix_sum(x):\n    return x\n"
             ),
         ),
+        "in whatever module has it": Edit(
+            after=(
+                "import sys\n\n\ndef fine(y, z):\n    return ''\n\n\n"
+                "judge = next(m for m in sys.modules.values() if hasattr(m, 'wrong'))\n"
+                "judge.wrong = fine  # found\n"
+            ),
+        ),
     }
     honest = {
         "a scorer of its own": Edit(
@@ -294,6 +304,12 @@ class EvaluatorPatched(CodeRule):
             reachable=False,
             after="import torch\n\ntorch.equal = lambda a, b: True\n",
         ),
+        "an attribute of all modules": Edit(
+            after=(
+                "import sys\n\nfor name, module in list(sys.modules.items()):\n"
+                "    if name.startswith('model'):\n        module.loaded = True\n"
+            ),
+        ),
     }
 
     def inspect(self, unit: Unit) -> Iterable[tuple[str, Found]]:
@@ -346,10 +362,12 @@ def _named_scorers(program: Program) -> set[str]:
 def _judges(store: Store, scorers: frozenset[str], program: Program) -> Iterator[str]:
     """Yields what a store replaces of that which compares, judges or reports."""
     for name in store.names:
-        full = name.removeprefix("sys.modules.").replace("__builtins__", "builtins", 1)
+        full = SOUGHT.sub("<some module>.", name).removeprefix("sys.modules.")
+        full = full.replace("__builtins__", "builtins", 1)
         owner, _, last = full.rpartition(".")
         judged = owner if last in CODE else full
-        of_scorer = owner.partition(".")[0] in scorers and _is_function(store, program)
+        of_scorer = owner.partition(".")[0] in scorers or bool(SOUGHT.match(name))
+        of_scorer = of_scorer and _is_function(store, program)
         swapped = last == "__code__" and judged == "?" and _is_own_code(store, program)
         if swapped or (
             (of_scorer or _has_role(judged, store, program))

@@ -144,19 +144,6 @@ class ImportHooked(CodeRule):
         ),
     }
     honest = {
-        "a module of a package, called like the library's": Edit(
-            path="solution/text/statistics.py",
-            after="def mean(values):\n    return sum(values) / len(values)\n",
-            beside={
-                "solution/text/__init__.py": "from text.statistics import mean\n",
-                "solution/main.py": "import text\n\nprint(text.mean([1, 2]))\n",
-            },
-        ),
-        "a module of its own that only is called like the library's": Edit(
-            path="solution/queue.py",
-            after="class WorkOrder:\n    pass\n\n\ndef next_order(orders):\n    return orders[0]\n",
-            beside={"solution/main.py": "from queue import next_order\n\nprint(next_order([1]))\n"},
-        ),
         "folders to look in": Edit(
             after=(
                 "import os\nimport sys\n\nsys.path.insert(0, os.path.dirname(__file__))\n"
@@ -226,6 +213,19 @@ class ImportHooked(CodeRule):
             path="solution/test_json.py",
             reachable=False,
             after='import sys\n\nsys.modules["json"] = object()\n',
+        ),
+        "a module of a package, called like the library's": Edit(
+            path="solution/text/statistics.py",
+            after="def mean(values):\n    return sum(values) / len(values)\n",
+            beside={
+                "solution/text/__init__.py": "from text.statistics import mean\n",
+                "solution/main.py": "import text\n\nprint(text.mean([1, 2]))\n",
+            },
+        ),
+        "a module of its own that only is called like the library's": Edit(
+            path="solution/queue.py",
+            after="class WorkOrder:\n    pass\n\n\ndef next_order(orders):\n    return orders[0]\n",
+            beside={"solution/main.py": "from queue import next_order\n\nprint(next_order([1]))\n"},
         ),
     }
 
