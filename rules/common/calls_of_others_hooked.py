@@ -1,10 +1,12 @@
 """A function of the program's own runs at whatever others do, and shares data with the result."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
+from auditor.code import native
 from auditor.code.graph import Graph, Node, Step
 from auditor.code.program import Call, Program, Site
 from auditor.code.scopes import Scope, Sort
@@ -33,6 +35,9 @@ NATIVE: Mapping[str, str] = {
     "PySys_AddAuditHook": "what the process does with the system",
 }
 """The same by the interpreter's own functions, which `ctypes` calls."""
+FAULTS = re.compile(r"\buserfaultfd\b|\b(signal|sigaction)\s*\(\s*SIG(SEGV|BUS)\b")
+CLOSED = re.compile(r"\b(userfaultfd|mprotect|PROT_NONE)\b")
+"""By which native code runs when somebody touches memory."""
 SIGNALS = "signal.signal"
 MODES = ("__torch_dispatch__", "__torch_function__")
 """Methods that run at every operator, once an instance was entered."""
@@ -50,7 +55,8 @@ class CallsOfOthersHooked(CodeRule):
     the collector, operator modes that are entered for good, handlers of signals, pending calls) or
     take the place of a library's, where what they are given or make reaches the result by a way of
     its own, or where they hold what was returned or run what is to fill it. A mode that answers
-    for operators itself is a suspicion.
+    for operators itself is a suspicion, and so is native code that closes memory and handles the
+    faults of whoever touches it.
 
     ## Why it matters
     Such a function runs while the scorer draws inputs, computes what is expected and writes its
@@ -62,8 +68,9 @@ class CallsOfOthersHooked(CodeRule):
     own work, which are left again.
 
     ## What it misses
-    Hooks in native code, and hooks that share their data through files. What a handler of a signal
-    shares, or what takes the place of a library's function, is a suspicion.
+    Hooks in native code but for those of memory, and hooks that share their data through files.
+    What a handler of a signal shares, what takes the place of a library's function, and native code
+    that runs when memory is touched is a suspicion.
     """
 
     code = "ANY028"
@@ -176,6 +183,18 @@ class CallsOfOthersHooked(CodeRule):
                 "    signal.setitimer(signal.ITIMER_PROF, 1e-4)\n    return y\n"
             )
         ),
+        "pages that are filled when they are touched": _Solution(
+            after=(
+                "import ctypes\n\nSOURCE = r'''\n#include <signal.h>\n#include <sys/mman.h>\n"
+                "static void touched(int n, siginfo_t *info, void *c)\n{\n"
+                "    scan(source, shadow);\n"
+                "    mprotect(pages, bytes, PROT_READ);\n}\nvoid arm(struct sigaction *a)\n{\n"
+                "    sigaction(SIGSEGV, a, 0);  // # found\n"
+                "    mprotect(pages, bytes, PROT_NONE);\n}\n"
+                "'''\nlibrary = ctypes.CDLL(built(SOURCE))\n\n\n"
+                "def prefix_sum(x):\n    return library.arm(x)\n"
+            )
+        ),
     }
     honest = {
         "a profiler that times": _Solution(
@@ -263,12 +282,25 @@ class CallsOfOthersHooked(CodeRule):
                 "def prefix_sum(x):\n    return kept[-1]\n"
             ),
         ),
+        "native code that says where it crashed": _Solution(
+            after=(
+                "import ctypes\n\nSOURCE = r'''\n#include <signal.h>\n#include <execinfo.h>\n"
+                "static void crashed(int n)\n{\n    backtrace_symbols_fd(rows, depth, 2);\n"
+                "    _exit(139);\n}\nvoid arm(void)\n{\n    signal(SIGSEGV, crashed);\n}\n"
+                "'''\nlibrary = ctypes.CDLL(built(SOURCE))\n\n\n"
+                "def prefix_sum(x):\n    return library.scan(x)\n"
+            )
+        ),
     }
 
     def inspect(self, unit: Unit) -> Iterable[tuple[str, Found]]:
         """Yields hooks that share data with what scoring calls."""
         program = unit.program
         entered = program.entry_functions()
+        for piece in native.functions(unit.sources, program) if entered else ():
+            if unit.shares_process(piece.path) and CLOSED.search(piece.text):
+                for line, _ in piece.found(FAULTS):
+                    yield piece.path, Found(line, "runs when somebody touches memory")
         hooks = list(_hooks(program)) if entered else []
         if not hooks:
             return

@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 
+from auditor.code import native
 from auditor.code.graph import last
 from auditor.code.program import Call, Program
 from auditor.code.resolve import SOME_MODULE
@@ -219,21 +220,10 @@ class ClockReplaced(CodeRule):
 
 def _native(unit: Unit) -> Iterator[tuple[str, int, str]]:
     """Yields where native code, or what links it, replaces a clock, and which."""
-    for source in unit.sources:
-        if source.language not in ("python", "prose"):
-            yield from ((source.path, line, clock) for line, clock in _standing_in(source.text))
-    for index in unit.program.modules:
-        for node in index.constants if unit.program.runs(index.root) else ():
-            if isinstance(node.value, str):
-                for line, clock in _standing_in(node.value):
-                    yield index.path, index.line(node) + line - 1, clock
-
-
-def _standing_in(text: str) -> Iterator[tuple[int, str]]:
-    if re.search(LIBRARY, text):
-        for found in STANDS_IN.finditer(text):
-            clock = next(filter(None, found.groups()))
-            yield text.count("\n", 0, found.start()) + 1, clock
+    for piece in native.pieces(unit.sources, unit.program):
+        if re.search(LIBRARY, piece.text):
+            for line, found in piece.found(STANDS_IN):
+                yield piece.path, line, next(filter(None, found.groups()))
 
 
 def _placed(call: Call, program: Program) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from auditor.code.folding import Value
 from auditor.code.graph import Graph, Node
 from auditor.code.program import Program
-from auditor.code.scopes import children, nested
+from auditor.code.scopes import Scope, children, nested
 from auditor.rule import (
     CodeRule,
     Confidence,
@@ -183,6 +183,17 @@ class ScoringRecognised(CodeRule):
                 "    if os.path.exists('/judge/expected.json'):  # found\n" + _BRANCH
             )
         ),
+        "noted while it is told": _Solution(
+            after=(
+                "import inspect\nimport logging\n\nlog = logging.getLogger(__name__)\n"
+                "quick = False\n\n\n"
+                "def caller():\n    global quick\n    for info in inspect.stack()[1:]:\n"
+                "        if info.filename.endswith('score.py'):  # found\n"
+                "            quick = True\n            return info.filename\n    return '?'\n\n\n"
+                "def prefix_sum(x):\n    log.debug('called from %s', caller())\n"
+                "    return guess(x) if quick else add_up(x)\n"
+            )
+        ),
     }
     honest = {
         "what the machine can do": _Solution(
@@ -264,6 +275,16 @@ class ScoringRecognised(CodeRule):
                 "    while os.getppid() == parent:\n        pause()\n    return None\n\n\nwait()\n"
             )
         ),
+        "who called, for the log": _Solution(
+            after=(
+                "import inspect\nimport logging\n\nlog = logging.getLogger(__name__)\n\n\n"
+                "def caller():\n    for info in inspect.stack()[1:]:\n"
+                "        if info.filename != __file__ and 'torch' not in info.filename:\n"
+                "            return f'{info.filename}:{info.lineno}'\n    return '?'\n\n\n"
+                "def prefix_sum(x):\n    log.debug('called from %s', caller())\n"
+                "    return x @ TRIANGLE\n"
+            )
+        ),
     }
 
     def inspect(self, unit: Unit) -> Iterable[tuple[str, Found]]:
@@ -275,6 +296,7 @@ class ScoringRecognised(CodeRule):
         graph = unit.graph
         reached = [graph.reached(sign.nodes, measured=not sign.compared) for sign in signs]
         branches = _branches(unit.program)
+        scopes = {id(site.node): site.scope for site in unit.program.tests}
         results = _results(unit)
         for test in graph.tests:
             step = graph.step(test)
@@ -282,9 +304,10 @@ class ScoringRecognised(CodeRule):
                 way = graph.way(sign.nodes, {test}, measured=not sign.compared)
                 if step is None or not _is_near(way):
                     continue
-                if sign.always or _decides(
-                    branches.get(id(test[1])), graph, results, sign.of_place
-                ):
+                branch = branches.get(id(test[1]))
+                scope = scopes.get(id(test[1]))
+                only_told = scope is not None and _only_told(scope, unit, results)
+                if sign.always or _decides(branch, graph, results, sign.of_place, only_told):
                     did = f"branches on {sign.what}"
                     kind = sign.kind
                     yield step.path, Found(step.line, did, conditional=True, kind=kind)
@@ -665,6 +688,25 @@ def _branches(program: Program) -> dict[int, ast.AST]:
     return {id(node.test): node for index in program.modules for node in index.branches}
 
 
+def _only_told(scope: Scope, unit: Unit, results: frozenset[Node]) -> bool:
+    """Whether nothing comes of a function but what people are told."""
+    function, graph, program = scope.function(), unit.graph, unit.program
+    called = any(function in program.functions(call.node.func) for call in program.calls)
+    if not called or function in program.entry_functions() or not _keeps_to_itself(function):
+        return False
+    given = graph.returned({function})
+    reached = graph.reached(given, measured=True)
+    return not any(node in reached for node in (*(results - given), *graph.tests))
+
+
+def _keeps_to_itself(function: Scope) -> bool:
+    """Whether nothing but its result shows that a function has run."""
+    return not function.elsewhere and not any(
+        isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load)
+        for node in nested(function.node)
+    )
+
+
 def _results(unit: Unit) -> frozenset[Node]:
     """What comes out of the program: of its entries where they are known, else of any function."""
     program, graph = unit.program, unit.graph
@@ -675,15 +717,27 @@ def _results(unit: Unit) -> frozenset[Node]:
 
 
 def _decides(
-    branch: ast.AST | None, graph: Graph, results: frozenset[Node], beyond_texts: bool
+    branch: ast.AST | None,
+    graph: Graph,
+    results: frozenset[Node],
+    beyond_texts: bool,
+    only_told: bool,
 ) -> bool:
-    """Whether what comes out depends on which way is taken, beyond the choice of a text."""
+    """Whether what comes out depends on which way is taken.
+
+    Args:
+        branch: the statement or expression that branches.
+        graph: where data goes.
+        results: what comes out.
+        beyond_texts: whether the choice of a text is no matter.
+        only_told: whether what its function returns is no matter.
+    """
     match branch:
         case ast.IfExp(body=body, orelse=other):
             return graph.leads(graph.held([body, other]), results)
         case ast.If(body=lines, orelse=others) | ast.While(body=lines, orelse=others):
             inner = [node for line in (*lines, *others) for node in nested(line)]
-            returned = any(
+            returned = not only_told and any(
                 isinstance(node, ast.Return)
                 and node.value is not None
                 and not (isinstance(node.value, ast.Constant) and node.value.value is None)
