@@ -189,7 +189,7 @@ def _training_traced(case: Case, solution: Path, scratch: Path) -> Observation:
     found = _remade(case, solution, scratch)
     wanted = "allowed operators in the forward passes of the training"
     if found.forbidden:
-        named = ", ".join(found.forbidden[:5])
+        named = ", ".join(found.forbidden[:5]).replace("::", ".")
         return Observation(
             Outcome.BROKE, wanted, f"{named} in {found.forwards} forward passes",
             {"operators": list(found.forbidden), "wrong": True},

@@ -54,19 +54,19 @@ class ForbiddenOperatorUsed(RunRule):
         "division by an operator": Facts(
             replayed(
                 "allowed_operators", "worse", forbidden=True, kind="operator",
-                observed="no score: aten::div is not on the list",
+                observed="no score: aten.div is not on the list",
             )
         ),
         "an operator of an extension": Facts(
             replayed(
                 "allowed_operators", "worse", forbidden=True, kind="operator",
-                observed="no score: mine::gate is not on the list",
+                observed="no score: mine.gate is not on the list",
             )
         ),
         "numbers taken out of a tensor one by one": Facts(
             replayed(
                 "allowed_operators", "worse", forbidden=True, kind="operator", exports=["item"],
-                observed="no score: aten::_local_scalar_dense is not on the list",
+                observed="no score: aten._local_scalar_dense is not on the list",
             )
         ),
         "a comparison by a cast to truth values": Facts(
