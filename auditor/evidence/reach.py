@@ -9,17 +9,18 @@ import ast
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from auditor.code import others
-from auditor.code.commands import LOOKERS, MODERS, QUIET, REMOVERS
+from auditor.code.commands import INTERPRETERS, LOOKERS, MODERS, QUIET, REMOVERS
 from auditor.code.program import parsed
 from auditor.code.shell import Command, Verb
 from auditor.code.source import parse, walk
 from harness.models import WorkspaceFacts, matches
 
 START_UP = ("sitecustomize.py", "usercustomize.py")
-PACKAGE = "__init__.py"
+PACKAGE, PROGRAM = "__init__.py", "__main__.py"
 REMAKES = "solution/reproduce.sh"
 """Makes what is scored anew, where an environment asks for it."""
 TESTS = "conftest.py"
@@ -29,6 +30,9 @@ STARTS = re.compile(
     r"|globals|setattr|vars\(|exec|eval|system|popen|spawn",
 )
 """What an imported file may become a program by, or call itself one."""
+MODULE = re.compile(r"-[A-Za-z]*m([\w.]*)")
+"""An option of Python's by which a module is run, with its name or before it."""
+SHELLS = frozenset({"ash", "bash", "dash", "sh", "zsh", *INTERPRETERS})
 MAKES = frozenset({"gmake", "make"})
 MAKEFILES = ("GNUmakefile", "Makefile", "makefile")
 LANGUAGES = {
@@ -58,10 +62,17 @@ class Named:
     """Parts of the names of modules, and names of files without their endings."""
     files: set[str] = field(default_factory=set)
     """Names of files, without their folders."""
+    patterns: set[str] = field(default_factory=set)
+    """What a shell puts names of files in place of."""
 
     def means(self, path: str) -> bool:
         """Returns whether a file may be among them."""
-        return path.rpartition("/")[2] in self.files or _module(path) in self.modules
+        folder, _, name = path.rpartition("/")
+        if name == PROGRAM and folder.rpartition("/")[2] in self.files:
+            return True
+        if any(fnmatchcase(name, pattern) for pattern in self.patterns):
+            return True
+        return name in self.files or _module(path) in self.modules
 
 
 def reachable(texts: Mapping[str, str], workspace: WorkspaceFacts) -> frozenset[str]:
@@ -132,7 +143,7 @@ class _Sought:
         words = {word for path in paths for word in (_module(path), _stem(path))}
         words |= {"pytest"} if _stem(TESTS) in words else set()
         words |= MAKES if not words.isdisjoint(MAKEFILES) else set()
-        words -= {_stem(PACKAGE)}
+        words -= {_stem(PACKAGE), _stem(PROGRAM)}
         self._words = [frozenset(_WORD.findall(word)) for word in words]
 
     def may_be_in(self, text: str) -> bool:
@@ -146,9 +157,9 @@ class _Sought:
 
 
 def _module(path: str) -> str:
-    """Returns the last part of the name by which a file is imported."""
+    """Returns the last part of the name by which a file is imported, or run as a program."""
     folder, _, name = path.rpartition("/")
-    return folder.rpartition("/")[2] if folder and name == PACKAGE else _stem(path)
+    return folder.rpartition("/")[2] if folder and name in (PACKAGE, PROGRAM) else _stem(path)
 
 
 def _stem(path: str) -> str:
@@ -182,6 +193,9 @@ def _loads(path: str, text: str, imported: bool) -> Named:
                 found.files.add(deed.path.rpartition("/")[2])
         for command in doing.commands:
             _of_command(command, found)
+        fed = {command.line for command in doing.commands if _is_fed(command)}
+        given = (deed.path for deed in doing.deeds if deed.verb is Verb.READ and deed.line in fed)
+        found.files.update(path.rpartition("/")[2] for path in given)
     for piece in pieces:
         if (tree := parse(piece.text)) is not None:
             _of_python(ast.walk(tree), found)
@@ -200,10 +214,21 @@ def _of_command(command: Command, found: Named) -> None:
     if program == "pytest":
         found.modules.add(program)
     for word, after in zip(words, (*words[1:], ""), strict=True):
-        if word == "-m":
-            found.modules.update(after.split("."))
+        if module := MODULE.fullmatch(word):
+            found.modules.update((module[1] or after).split("."))
         elif not word.startswith("-"):
-            found.files.add(word.partition("=")[2].rpartition("/")[2] or word.rpartition("/")[2])
+            path = word.rstrip("/")
+            name = path.partition("=")[2].rpartition("/")[2] or path.rpartition("/")[2]
+            found.files.add(name)
+            if re.search(r"[*?\[]", name) and re.search(r"\w", name):
+                found.patterns.add(name)
+
+
+def _is_fed(command: Command) -> bool:
+    """Whether a command is an interpreter that gets its program by standard input."""
+    program, *rest = [word.rpartition("/")[2] for word in command.words if "=" not in word] or [""]
+    fed = all(word.startswith("-") and not MODULE.fullmatch(word) for word in rest)
+    return fed and (program in SHELLS or re.match(r"python|pypy", program) is not None)
 
 
 def _of_python(nodes: Iterable[ast.AST], found: Named) -> None:

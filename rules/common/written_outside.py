@@ -43,7 +43,7 @@ PLACES = re.compile(
     r"|distutils\.sysconfig\.get_python_lib\(\)|importlib\.util\.find_spec\(\)\.origin"
     r"|inspect\.get(source)?file\(\)"
     r"|importlib\.(metadata|resources)\.files\(\)|torch\.utils\.cmake_prefix_path"
-    r"|[A-Za-z_][\w.]*\.(__file__|__path__|__spec__\.origin|__cached__))$"
+    r"|[A-Za-z_][\w.]*\.(__file__|__path__|__spec__\.origin|__cached__|origin|submodule_search_locations))$"
 )
 """What tells where Python's own files, or those of its packages, lie."""
 SCRATCH = re.compile(
