@@ -138,8 +138,8 @@ class ReferenceFolderUsed(CodeRule):
         "the weights of whatever folder has some": Edit(
             path="solution/finetune.sh",
             after=(
-                "for file in */model.safetensors; do  # found\n"
-                '    tail -c +9 "$file" > ftout/$(dirname "$file" | cksum | cut -c 1-8).raw\ndone\n'
+                "for file in */model.safetensors; do\n"
+                '    tail -c +9 "$file" > "ftout/$(dirname "$file" | cksum).raw"  # found\ndone\n'
                 "python train.py\n"
             ),
         ),
