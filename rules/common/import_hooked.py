@@ -1,12 +1,11 @@
 """What others import is decided by the program: by hooks, or by modules it puts in their place."""
 
 import ast
-import importlib
 import re
 import sys
+import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 from auditor.code.folding import Value
@@ -282,7 +281,7 @@ def _shadows(unit: Unit) -> Iterator[Scope]:
         if texts.get(index.path) == _text_of(name):
             continue  # a copy of the library says nothing else than the library
         own = (scope for scope in index.scopes if scope.parent is index.root)
-        borne = [scope for scope in own if scope.name in _functions_of(name)]
+        borne = [scope for scope in own if scope.name in _names_of(name)]
         if borne and program.runs(index.root):
             yield borne[0]
 
@@ -298,21 +297,21 @@ def _is_found_as(name: str, index: Index, program: Program) -> bool:
 
 
 @cache
-def _text_of(name: str) -> str | None:
-    """The source of a module of the standard library; None where there is none."""
-    spec = find_spec(name)
-    origin = spec.origin if spec is not None else None
-    return Path(origin).read_text("utf-8") if origin and origin.endswith(".py") else None
+def _text_of(name: str) -> str:
+    """The source of a module of the standard library; empty where there is none.
+
+    It is never imported: who audits may have the audited folder before the library.
+    """
+    library = Path(sysconfig.get_path("stdlib"))
+    files = (library / f"{name}.py", library / name / "__init__.py")
+    return next((file.read_text("utf-8", "replace") for file in files if file.is_file()), "")
 
 
 @cache
-def _functions_of(name: str) -> frozenset[str]:
-    """The public functions of a module of the standard library; none of one that cannot be had."""
-    try:
-        found = vars(importlib.import_module(name)).items()
-    except ImportError:
-        return frozenset()
-    return frozenset(key for key, value in found if callable(value)) - {"main"}
+def _names_of(name: str) -> frozenset[str]:
+    """What a module of the standard library gives to others."""
+    given = Index(ast.parse(_text_of(name))).root.bindings
+    return frozenset(key for key in given if not key.startswith("_")) - {"main"}
 
 
 def _stand_in(name: str, store: Store, theirs: frozenset[str], program: Program) -> bool | None:
