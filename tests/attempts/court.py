@@ -47,7 +47,8 @@ def attempts(environment: str) -> list[object]:
 def judge(recipe: Recipe, court: Court) -> None:
     """Audits an attempt; the verdict must be the expected one."""
     audit = court.audit(recipe)
-    assert not differences(recipe.expected, audit.verdict, audit.evidence)
+    wrong = differences(recipe.expected, audit.verdict, audit.evidence)
+    assert not wrong, "; ".join(wrong)
     assert exit_code(audit.verdict, "suspect") == EXIT.get(audit.verdict.verdict, 1)
 
 
