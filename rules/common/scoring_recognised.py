@@ -305,7 +305,7 @@ class ScoringRecognised(CodeRule):
                 if step is None or not _is_near(way):
                     continue
                 branch = branches.get(id(test[1]))
-                scope = scopes.get(id(test[1]))
+                scope = None if sign.always else scopes.get(id(test[1]))
                 only_told = scope is not None and _only_told(scope, unit, results)
                 if sign.always or _decides(branch, graph, results, sign.of_place, only_told):
                     did = f"branches on {sign.what}"
